@@ -1,0 +1,37 @@
+/* All that a resource may use. One per process; made by manager.c. */
+#pragma once
+
+#include <stdint.h>
+
+#include "agentd/cri/cri.h"
+#include "agentd/engine/ledger.h"
+#include "agentd/engine/resource.h"
+#include "agentd/kube/client.h"
+#include "agentd/kube/objects.h"
+#include "agentd/role.h"
+#include "agentd/settings.h"
+#include "common/clock.h"
+#include "common/loop.h"
+#include "common/work.h"
+#include "systemd/bus.h"
+#include "systemd/unit.h"
+
+struct context {
+	const struct settings *settings;
+	struct loop *loop;
+	struct clock *clock;
+	struct work *work;
+	struct bus *bus;
+	struct units *units;
+	struct ledger *ledger;
+	struct objects *objects; /* caches of cluster objects */
+	struct role *role;	 /* NULL without a role */
+	struct kube *kube; /* this node's identity at the API server; NULL before there is one */
+	struct cri *cri;   /* the role's runtime socket; NULL without a role */
+	int64_t now;	   /* wall clock of this pass */
+};
+
+/* settings.root in front of a path: all reading and writing of managed files goes through here. */
+char *context_path(const struct context *ctx, const char *format, ...) PRINTF_LIKE(2, 3);
+/* "/var/lib/agentd/..." with the root in front. */
+char *context_state_path(const struct context *ctx, const char *format, ...) PRINTF_LIKE(2, 3);

@@ -1,0 +1,20 @@
+/* The container runtime over its unix socket: CRI v1 as ops (the only includer of protobuf-c). */
+#pragma once
+
+#include <stdbool.h>
+
+#include "common/error.h"
+#include "common/loop.h"
+#include "common/op.h"
+
+struct cri;
+/* socket: "unix:///run/containerd/containerd.sock" or a path. */
+struct cri *cri_new(struct loop *loop, const char *socket);
+struct cri *cri_free(struct cri *cri);
+DEFINE_CLEANUP(struct cri, cri_free)
+
+/* Each op's value is a map. Errors: ERROR_NETWORK (-ENOENT, -ECONNREFUSED when the socket is not
+ * there), -ENOSYS when the runtime does not know the method. */
+struct op *cri_version(struct cri *cri); /* runtimeName, runtimeVersion, runtimeApiVersion */
+struct op *cri_status(struct cri *cri);	 /* runtimeReady, networkReady (bool), reason, message */
+struct op *cri_runtime_config(struct cri *cri); /* cgroupDriver: "systemd" or "cgroupfs" */

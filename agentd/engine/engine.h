@@ -1,0 +1,61 @@
+/* The engine: rows marked stale are observed, rows that drifted get their stages run, again and
+ * again until nothing moves. It never touches the world: it asks rows to look, and starts their
+ * tasks. */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "agentd/engine/ledger.h"
+#include "agentd/engine/resource.h"
+#include "common/loop.h"
+#include "common/value.h"
+
+struct engine;
+
+/* What the engine asks of its owner. */
+struct engine_hooks {
+	/* Before rows are observed: the context's time is set to now (wall clock). */
+	void (*prepare)(void *userdata, int64_t wall_s);
+	/* The set of triggers may have changed (another role): inputs watch what
+	 * engine_triggers() lists. */
+	void (*triggers_changed)(void *userdata);
+	/* A row changed: status watchers are told. */
+	void (*changed)(void *userdata);
+	void *userdata;
+};
+
+/* rows ends with a row without a name, in dependency order; checked by order.h, a violation aborts.
+ * ledger is borrowed. random seeds the jitter (tests give a constant). */
+struct engine *engine_new(struct loop *loop, const struct resource *const *rows,
+			  struct context *context, struct ledger *ledger,
+			  const struct engine_hooks *hooks, uint32_t random);
+struct engine *engine_free(struct engine *engine); /* cancels all tasks */
+DEFINE_CLEANUP(struct engine, engine_free)
+
+/* The role that is wanted from now on (a reference is taken; NULL = none). Rows of it become stale;
+ * rows outside it lose their state; running tasks stop at their next stage boundary where the row
+ * is gone. */
+void engine_set_role(struct engine *engine, struct role *role, unsigned role_bit,
+		     uint64_t generation);
+
+/* Marks stale. Names of rows; NULL = all of them. false if there is no such row. */
+bool engine_mark(struct engine *engine, const char *name);
+/* Marks the rows with such a trigger. name is for objects (NULL = any of the collection). */
+void engine_mark_trigger(struct engine *engine, enum trigger_kind kind, const char *text,
+			 const char *name);
+/* Marks all, forgets back-offs and tries at once: `agentctl reconcile`. */
+void engine_reconcile(struct engine *engine);
+
+/* The pass: called by the after-batch hook. Observes what is stale, starts tasks, arms one timer
+ * for what comes next. */
+void engine_pass(struct engine *engine);
+
+/* Calls fn for each trigger of each row in the role, dynamic ones resolved. */
+typedef void (*engine_trigger_fn)(enum trigger_kind kind, const char *text, const char *name,
+				  void *userdata);
+void engine_triggers(struct engine *engine, engine_trigger_fn fn, void *userdata);
+
+/* Whether all rows of the role are in sync and observed for the current role. */
+bool engine_is_converged(const struct engine *engine);
+bool engine_is_in_sync(const struct engine *engine, const char *name);

@@ -1,0 +1,19 @@
+/* The retry machine: pure, time is an argument, one table for the whole daemon
+ * (threats-and-faults.md, section 2.2). */
+#pragma once
+
+#include <stdint.h>
+
+#include "common/error.h"
+
+struct backoff {
+	enum error_class class; /* of the last failure */
+	unsigned failures;	/* in a row, of that class */
+};
+
+#define BACKOFF_INIT ((struct backoff){ 0 })
+
+/* How long to wait after this failure, in nanoseconds; UINT64_MAX = not before the role changes.
+ * random is uniform over 32 bits and spreads the wait (full jitter where the table says so). */
+uint64_t backoff_next(struct backoff *backoff, const struct error *error, uint32_t random);
+void backoff_reset(struct backoff *backoff);

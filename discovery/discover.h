@@ -1,0 +1,26 @@
+/* Finds and trusts a cluster by token: fetch, verify the signature, verify the pins, fetch again
+ * over TLS that trusts only the pinned certificates, compare (kubeadm-behaviour.md, section 12.2).
+ * Neither fetch carries a credential. */
+#pragma once
+
+#include "common/error.h"
+#include "common/loop.h"
+#include "common/op.h"
+#include "common/strv.h"
+#include "discovery/clusterinfo.h"
+#include "discovery/token.h"
+
+struct discover_request {
+	const char *endpoint;	   /* "host:port" or "[v6]:port" */
+	const struct token *token; /* copied */
+	const struct strv *pins;   /* copied */
+	bool unsafe_skip;
+	const char *file_path; /* discovery by file instead: a kubeconfig (section 12.3), or NULL */
+};
+
+/* An op whose impl is read with discover_result(). It completes when the cluster is found and
+ * trusted; a cluster-info without our signature yet is asked again every 0.5 s (it fails with
+ * ERROR_PENDING after 30 s of that). */
+struct op *discover_start(struct loop *loop, const struct discover_request *request,
+			  struct error *err);
+const struct clusterinfo *discover_result(const struct op *op);

@@ -1,0 +1,18 @@
+noinst_LIBRARIES += libpki.a
+libpki_a_SOURCES = \
+	pki/key.c \
+	pki/key.h \
+	pki/cert.c \
+	pki/cert.h \
+	pki/ca.c \
+	pki/ca.h \
+	pki/csr.c \
+	pki/csr.h \
+	pki/pin.c \
+	pki/pin.h \
+	pki/hmac.c \
+	pki/hmac.h \
+	pki/profiles.c \
+	pki/profiles.h \
+	pki/renew.c \
+	pki/renew.h

@@ -1,0 +1,39 @@
+/* The table of all certificates of a cluster: one row per certificate
+ * (kubeadm cmd/kubeadm/app/phases/certs/certlist.go; kubeadm-behaviour.md, section 3). */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "common/strv.h"
+#include "pki/key.h"
+
+/* What a SAN function may ask about the cluster and this node. Borrowed. */
+struct profile_names {
+	const char *node_name;
+	const char *dns_domain;
+	const char *advertise_address;
+	const char *service_address;	    /* first address of the first service CIDR */
+	const char *control_plane_endpoint; /* host only, or NULL */
+	const struct strv *api_server_sans;
+	const struct strv *etcd_server_sans;
+	const struct strv *etcd_peer_sans;
+};
+
+struct profile {
+	const char *name;	  /* kubeadm's name: "apiserver", "etcd-server" */
+	const char *base_name;	  /* below certificatesDir, without .crt and .key: "etcd/server" */
+	const char *ca;		  /* name of the profile that signs it, NULL = self-signed CA */
+	const char *common_name;  /* NULL = the node's name */
+	const char *organization; /* NULL = none */
+	unsigned usages;	  /* CERT_* */
+	void (*sans)(const struct profile_names *names, struct strv *ret_dns,
+		     struct strv *ret_addresses); /* NULL = none */
+	bool in_kubeconfig; /* a client certificate embedded in a kubeconfig, not a file pair */
+	bool etcd;	    /* only with a local etcd */
+};
+
+/* In the order in which a bring-up needs them: what the kubelet and etcd wait for comes first.
+ * Ends with {}. Files first, then the kubeconfigs' client certificates ("admin.conf", ...). */
+extern const struct profile profiles[];
+const struct profile *profile_find(const char *name);

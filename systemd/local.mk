@@ -1,0 +1,8 @@
+noinst_LIBRARIES += libsysd.a
+libsysd_a_SOURCES = \
+	systemd/bus.c \
+	systemd/bus.h \
+	systemd/unit.c \
+	systemd/unit.h \
+	systemd/notify.c \
+	systemd/notify.h

@@ -1,0 +1,15 @@
+/* sd_notify: what PID 1 is told about us. Nothing happens without NOTIFY_SOCKET. */
+#pragma once
+
+#include <stdint.h>
+
+void notify_ready(const char *status);
+void notify_status(const char *status); /* one line; control characters are dropped */
+void notify_stopping(void);
+/* RELOADING=1 with the monotonic time; notify_ready() ends it. */
+void notify_reloading(void);
+void notify_watchdog(void);
+/* How often notify_watchdog() is wanted, in nanoseconds (half of WatchdogSec); 0 = never. */
+uint64_t notify_watchdog_interval_ns(void);
+/* Descriptors of socket activation by name; -1 if there is none. */
+int notify_listen_fd(const char *name);
