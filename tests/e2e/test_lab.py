@@ -1,0 +1,73 @@
+"""The lab itself works: the real kubeadm makes a cluster of two hosts."""
+
+import kubeadm
+import pytest
+
+from lab.run import wait_until
+from lab.settings import TOOLS_IMAGE
+
+
+@pytest.fixture(scope="module")
+def cluster(new_lab):
+    lab = new_lab(with_agentd=False)
+    cp1, w1 = lab.add("cp1", "w1")
+    token = kubeadm.init(lab, cp1)
+    kubeadm.join(w1, cp1, token)
+    return lab
+
+
+def test_both_nodes_become_ready(cluster):
+    cluster.wait_for_node("cp1")
+    cluster.wait_for_node("w1")
+
+
+def test_addons_become_ready(cluster):
+    cluster.wait_for_rollout("daemonset/kube-proxy")
+    cluster.wait_for_rollout("deployment/coredns")
+
+
+def test_pod_on_the_worker_reaches_the_service_of_the_api(cluster):
+    run_pod(cluster, "reach-api", "w1", (
+        "nslookup kubernetes.default.svc.cluster.local && "
+        "wget -q -O - --no-check-certificate https://kubernetes.default.svc/version"
+    ))
+
+
+def test_hosts_have_identities_of_their_own(cluster):
+    ids = {host.read("/etc/machine-id") for host in cluster.hosts}
+    assert len(ids) == 2
+
+
+def test_nothing_leaves_the_lab(cluster):
+    routes = cluster.network.run(["ip", "route"]).stdout
+    assert "default" not in routes
+    links = cluster.network.run(["ip", "-brief", "link"]).stdout.split("\n")
+    names = {line.split()[0].split("@")[0] for line in links if line}
+    assert names == {"lo", "lab0", "vb-cp1", "vb-w1"}
+
+
+def test_host_comes_back_after_a_reboot(cluster):
+    w1 = cluster["w1"]
+    before = w1.read("/proc/sys/kernel/random/boot_id")
+    w1.reboot()
+    assert w1.read("/proc/sys/kernel/random/boot_id") != before
+    cluster.wait_for_node("w1")
+
+
+def run_pod(lab, name, node, script):
+    """Runs a script to its end in a pod on a node and returns what it printed."""
+    lab.kubectl(
+        "run", name, f"--image={TOOLS_IMAGE}", "--image-pull-policy=Never", "--restart=Never",
+        f'--overrides={{"spec": {{"nodeName": "{node}"}}}}', "--command", "--", "sh", "-ec", script,
+    )
+
+    def phase():
+        return lab.kubectl("get", "pod", name, "-o", "jsonpath={.status.phase}").stdout
+
+    def output():
+        return lab.kubectl("logs", name, check=False).stdout
+
+    wait_until(lambda: phase() in ("Succeeded", "Failed"), timeout=120, every=0.3, hint=output,
+               what=f"pod {name} has ended")
+    assert phase() == "Succeeded", output()
+    return output()
