@@ -25,7 +25,7 @@ struct engine_hooks {
 	void *userdata;
 };
 
-/* rows ends with a row without a name, in dependency order; checked by order.h, a violation aborts.
+/* rows ends with NULL, in dependency order; checked by order.h, a violation aborts.
  * ledger is borrowed. random seeds the jitter (tests give a constant). */
 struct engine *engine_new(struct loop *loop, const struct resource *const *rows,
 			  struct context *context, struct ledger *ledger,

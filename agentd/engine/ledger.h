@@ -1,10 +1,9 @@
 /* The ledger: what we applied and what we are about to, on disk and crash-safe.
  *
- * One JSON file, replaced atomically by ledger_save() when something changed. A row's entry says
- * "pending" from before its first stage until observe says in sync; then "applied". Beside rows it
- * keeps notes: small texts that a row must remember (digest of a file last applied, the UID for
- * which something was created once). A damaged file gives the previous generation, else an empty
- * ledger: everything in it can be found out again by observation. */
+ * A row's entry says "pending" from before its first stage until observe says in sync; then
+ * "applied". Beside that it keeps notes: small texts that a row must remember (the digest of a file
+ * last applied, the UID for which something was created once). It is saved in turn to two files
+ * beginning with their digest, so that a damaged one leaves the generation before it. */
 #pragma once
 
 #include <stdbool.h>
@@ -14,8 +13,9 @@
 enum ledger_state { LEDGER_ABSENT, LEDGER_PENDING, LEDGER_APPLIED };
 
 struct ledger;
-/* path: "/var/lib/agentd/ledger.json". */
-int ledger_open(const char *path, struct ledger **ret, struct error *err);
+/* directory: "/var/lib/agentd"; the files are ledger.0 and ledger.1 in it. A directory with none,
+ * or with damaged ones only, gives an empty ledger. */
+int ledger_open(const char *directory, struct ledger **ret, struct error *err);
 struct ledger *ledger_free(struct ledger *ledger);
 DEFINE_CLEANUP(struct ledger, ledger_free)
 

@@ -1,12 +1,8 @@
 noinst_LIBRARIES += libengine.a
 libengine_a_SOURCES = \
-	agentd/engine/resource.h \
-	agentd/engine/resource.c \
-	agentd/engine/engine.c \
-	agentd/engine/engine.h \
-	agentd/engine/order.c \
-	agentd/engine/order.h \
-	agentd/engine/ledger.c \
-	agentd/engine/ledger.h \
-	agentd/engine/report.c \
-	agentd/engine/report.h
+	agentd/engine/engine.c agentd/engine/engine.h \
+	agentd/engine/ledger.c agentd/engine/ledger.h \
+	agentd/engine/order.c agentd/engine/order.h \
+	agentd/engine/report.c agentd/engine/report.h \
+	agentd/engine/resource.c agentd/engine/resource.h \
+	agentd/engine/state.h

@@ -17,10 +17,13 @@ struct role;
 
 enum verdict {
 	IN_SYNC, /* as the role wants it */
-	DRIFTED, /* differs; apply mends it. Without apply: a finding that somebody must mend */
-	UNKNOWN, /* cannot be seen now, or waits for something that is nobody's fault */
+	DRIFTED, /* differs, and apply mends it */
+	BLOCKED, /* differs, and somebody has to act first; the reason says what. Looked at again in
+		    growing intervals */
+	UNKNOWN, /* cannot be seen now, or waits for something that comes by itself */
+	_VERDICT_MAX,
 };
-const char *verdict_name(enum verdict verdict); /* "in-sync", "drifted", "unknown" */
+const char *verdict_name(enum verdict verdict); /* "in-sync", "drifted", ... */
 
 /* The reason in words for operators: "certificate expires in 3 days". Lines are joined by "; ". */
 struct why {

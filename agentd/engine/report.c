@@ -1,0 +1,189 @@
+/* The engine's state as a value; see report.h. */
+#include "agentd/engine/report.h"
+
+#include <string.h>
+
+#include "agentd/engine/state.h"
+#include "common/parse.h"
+
+static struct value *time_text(int64_t s)
+{
+	char text[32];
+
+	format_time(s, text);
+	return value_new_string(text);
+}
+
+static int64_t wall_of(const struct engine *engine, uint64_t monotonic_ns)
+{
+	struct clock *clock = loop_clock(engine->loop);
+	int64_t ahead = (int64_t)(monotonic_ns - clock_ns(clock));
+
+	return clock_wall(clock) + ahead / (int64_t)NSEC_PER_SEC;
+}
+
+static struct value *stage_names(const struct stage *stages)
+{
+	struct value *list = value_new_list();
+
+	for (size_t i = 0; stages && stages[i].name; i++)
+		list = value_append(list, value_new_string(stages[i].name));
+	return list;
+}
+
+/* What keeps a drifted row from being applied, in words. */
+static struct value *put_waiting(struct value *map, const struct row *row)
+{
+	const struct row *need = engine_blocking_need(row);
+
+	if (row->verdict != DRIFTED || row->task || !need)
+		return map;
+	return value_put(map, "waitsFor", value_new_string(need->resource->name));
+}
+
+static struct value *put_task(struct value *map, const struct row *row)
+{
+	const char *stage = row->task ? task_stage(row->task) : NULL;
+
+	if (!stage)
+		return map;
+	map = value_put(map, "stage", value_new_string(stage));
+	return value_put(map, "stageSince",
+			 time_text(wall_of(row->engine, task_stage_since_ns(row->task))));
+}
+
+static struct value *put_error(struct value *map, const struct row *row)
+{
+	if (!error_is_set(&row->error))
+		return map;
+	map = value_put(map, "error", value_new_string(row->error.message));
+	map = value_put(map, "errorClass", value_new_string(error_class_name(row->error.class)));
+	if (row->next_try_ns > 0 && row->next_try_ns != UINT64_MAX)
+		map = value_put(map, "nextTry", time_text(wall_of(row->engine, row->next_try_ns)));
+	return map;
+}
+
+static struct value *row_value(const struct row *row)
+{
+	struct value *map = value_new_map();
+
+	map = value_put(map, "name", value_new_string(row->resource->name));
+	map = value_put(map, "verdict",
+			value_new_string(row->observed ? verdict_name(row->verdict) : "unknown"));
+	if (row->why.text[0])
+		map = value_put(map, "reason", value_new_string(row->why.text));
+	if (row->observed)
+		map = value_put(map, "since", time_text(row->since_s));
+	map = put_waiting(map, row);
+	map = put_task(map, row);
+	map = put_error(map, row);
+	map = value_put(map, "observed", value_new_int(row->observations));
+	map = value_put(map, "applied", value_new_int(row->tasks));
+	map = value_put(map, "failed", value_new_int(row->failures));
+	return map;
+}
+
+struct value *report_rows(const struct engine *engine)
+{
+	struct value *list = value_new_list();
+
+	for (size_t i = 0; i < engine->count; i++)
+		if (engine->rows[i].active)
+			list = value_append(list, row_value(&engine->rows[i]));
+	return list;
+}
+
+struct value *report_plan(const struct engine *engine)
+{
+	struct value *list = value_new_list();
+
+	for (size_t i = 0; i < engine->count; i++) {
+		const struct row *row = &engine->rows[i];
+		struct value *map;
+
+		if (!row->active || (row->observed && row->verdict == IN_SYNC))
+			continue;
+		map = value_new_map();
+		map = value_put(map, "name", value_new_string(row->resource->name));
+		map = value_put(map, "verdict", value_new_string(verdict_name(row->verdict)));
+		map = value_put(map, "reason", value_new_string(row->why.text));
+		map = put_waiting(map, row);
+		if (row->verdict == DRIFTED)
+			map = value_put(map, "stages", stage_names(row->resource->apply));
+		list = value_append(list, map);
+	}
+	return list;
+}
+
+static struct value *trigger_value(const struct trigger *trigger)
+{
+	switch (trigger->kind) {
+	case TRIGGER_PATH:
+		return value_new_stringf("path %s", trigger->text);
+	case TRIGGER_UNIT:
+		return value_new_stringf("unit %s", trigger->text);
+	case TRIGGER_OBJECT:
+		return value_new_stringf("object %s/%s", trigger->text,
+					 trigger->name ? trigger->name : "*");
+	case TRIGGER_EVERY:
+		return value_new_stringf("every %u s", trigger->seconds);
+	case TRIGGER_DUE:
+		return value_new_string("a date");
+	case TRIGGER_NONE:
+	case TRIGGER_DYNAMIC:
+		break;
+	}
+	return NULL;
+}
+
+static struct value *triggers_value(const struct row *row)
+{
+	struct value *list = value_new_list();
+
+	for (size_t t = 0; t < RESOURCE_TRIGGERS_MAX; t++) {
+		struct value *text = trigger_value(&row->resource->triggers[t]);
+
+		if (text)
+			list = value_append(list, text);
+	}
+	STRV_FOREACH(path, &row->dynamic.paths)
+		list = value_append(list, value_new_stringf("path %s", path));
+	STRV_FOREACH(object, &row->dynamic.objects)
+		list = value_append(list, value_new_stringf("object %s", object));
+	return list;
+}
+
+static struct value *needs_value(const struct row *row)
+{
+	struct value *list = value_new_list();
+
+	for (size_t n = 0; n < RESOURCE_NEEDS_MAX && row->resource->needs[n]; n++) {
+		const struct row *need = engine_find(row->engine, row->resource->needs[n]);
+		struct value *map;
+
+		if (!need->active)
+			continue;
+		map = value_put(value_new_map(), "name", value_new_string(need->resource->name));
+		map = value_put(map, "verdict", value_new_string(verdict_name(need->verdict)));
+		list = value_append(list, map);
+	}
+	return list;
+}
+
+struct value *report_explain(const struct engine *engine, const char *name)
+{
+	const struct row *row = engine_find(engine, name);
+	struct value *map;
+
+	if (!row)
+		return NULL;
+	map = row->active ? row_value(row)
+			  : value_put(value_new_map(), "name", value_new_string(name));
+	map = value_put(map, "inRole", value_new_bool(row->active));
+	if (row->resource->title)
+		map = value_put(map, "title", value_new_string(row->resource->title));
+	map = value_put(map, "needs", needs_value(row));
+	map = value_put(map, "triggers", triggers_value(row));
+	map = value_put(map, "stages", stage_names(row->resource->apply));
+	return map;
+}

@@ -1,0 +1,48 @@
+/* What the engine knows of each row: shared by engine.c and report.c, and by nobody else. */
+#pragma once
+
+#include "agentd/engine/engine.h"
+#include "common/backoff.h"
+
+struct row {
+	const struct resource *resource;
+	struct engine *engine;
+	bool active; /* in the role */
+	bool stale;
+	bool observed; /* since the role was set */
+	enum verdict verdict;
+	struct why why;
+	int64_t since_s; /* wall clock of the verdict's last change */
+	struct trigger_list dynamic;
+
+	struct task *task;
+	struct run run;
+	struct error error; /* of the last task; code 0 = none */
+	struct backoff backoff;
+	unsigned fruitless;	/* applied with success, and still not in sync, times in a row */
+	uint64_t next_try_ns;	/* no task before; UINT64_MAX = not before the role changes */
+	uint64_t look_again_ns; /* stale by then; UINT64_MAX = only by an event */
+	uint64_t look_interval_ns;
+
+	unsigned observations, tasks, failures;
+};
+
+struct engine {
+	struct loop *loop;
+	struct context *context;
+	struct ledger *ledger;
+	struct engine_hooks hooks;
+	struct loop_timer *timer;
+	struct row *rows;
+	size_t count;
+	struct role *role;
+	unsigned role_bit;
+	uint64_t generation, generation_reached;
+	uint32_t random;
+	struct error ledger_error; /* the ledger cannot be saved: nothing is started */
+	bool in_pass;
+};
+
+const struct row *engine_find(const struct engine *engine, const char *name);
+/* The first need that keeps a row from being applied, NULL if there is none. */
+const struct row *engine_blocking_need(const struct row *row);
