@@ -41,24 +41,6 @@ enum decode_kind {
 	_DECODE_KIND_MAX,
 };
 
-enum decode_tristate * / DECODE_INT, /* signed or unsigned integer of 1, 2, 4 or 8 bytes; .minimum,
-					.maximum */
-    DECODE_DURATION,		     /* int64_t nanoseconds, from Go's form "1h30m"; not negative */
-    DECODE_SECONDS,		     /* int64_t seconds, from the same text; fractions are cut */
-    DECODE_ENUM,		     /* int-sized: index of the text in .choices */
-    DECODE_STRINGS,		     /* struct strv; .check is for each item */
-    DECODE_MAP,			     /* a struct inside the target; .rows */
-    DECODE_OPTIONAL_MAP,	     /* pointer to a struct of .item_size bytes, made when the
-					key is there */
-    DECODE_LIST,   /* pointer to an array of structs of .item_size bytes, .count_offset
-		    */
-    DECODE_VALUE,  /* struct value *: kept as it is; .value_type if one is wanted */
-    DECODE_SECRET, /* struct secret *, from a string; never printed */
-    DECODE_CUSTOM, /* .decode and .free know */
-    _DECODE_KIND_MAX,
-}
-;
-
 enum decode_tristate { DECODE_UNSET, DECODE_FALSE, DECODE_TRUE };
 
 enum decode_flags {
