@@ -19,6 +19,7 @@ from lab.run import tail  # noqa: E402
 ARTEFACTS = Path(os.environ.get("AGENTD_TEST_ARTEFACTS", "/var/tmp/agentd-artefacts"))
 UNITS = ("agentd.service", "kubelet.service", "containerd.service")
 SHOWN_LINES = 25
+SHOWN_COLUMNS = 200
 
 
 def pytest_addoption(parser):
@@ -57,8 +58,9 @@ def keep_logs(lab, test):
             file = directory / host.name / name
             file.parent.mkdir(parents=True, exist_ok=True)
             file.write_text(text)
-            if name in ("agentd.service.log", "kubelet.service.log", "status.txt", "pods.txt"):
-                shown.append(f"--- {host.name}: {name}\n{tail(text, SHOWN_LINES)}")
+            if name in ("agentd.service.log", "status.txt", "pods.txt"):
+                lines = tail(text, SHOWN_LINES).split("\n")
+                shown += [f"--- {host.name}: {name}", *(line[:SHOWN_COLUMNS] for line in lines)]
     return "\n".join(shown)
 
 

@@ -29,7 +29,8 @@ def test_addons_become_ready(cluster):
 def test_pod_on_the_worker_reaches_the_service_of_the_api(cluster):
     run_pod(cluster, "reach-api", "w1", (
         "nslookup kubernetes.default.svc.cluster.local && "
-        "wget -q -O - --no-check-certificate https://kubernetes.default.svc/version"
+        "curl --silent --show-error --fail --max-time 20 https://kubernetes.default.svc/version"
+        " --cacert /var/run/secrets/kubernetes.io/serviceaccount/ca.crt"
     ))
 
 

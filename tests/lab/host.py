@@ -120,8 +120,8 @@ class Host:
 
     # Life
 
-    def start(self):
-        if self.is_running():
+    def start(self, wait=True):
+        if self.supervisor() is not None:
             return
         layers = json.loads((self.directory / "made.json").read_text())["layers"]
         made = cgroup.make(self.lab_name, self.name)
@@ -148,7 +148,8 @@ class Host:
                 },
             )
         replace_file(self.directory / "pid", f"{process.pid} {start_time(process.pid)}\n")
-        self.wait_for_boot()
+        if wait:
+            self.wait_for_boot()
 
     def scope(self):
         """Where systemd is PID 1 and owns the one tree of cgroup v2, it is asked for a part of it."""
@@ -157,14 +158,14 @@ class Host:
         return ["systemd-run", "--quiet", "--scope", "--property=Delegate=yes",
                 "--slice=system.slice", f"--unit={cgroup.scope_name(self.lab_name, self.name)}"]
 
-    def wait_for_boot(self, leaving=None):
-        """Waits until PID 1 takes requests, with another process than `leaving` in its place."""
+    def wait_for_boot(self):
+        """Waits until PID 1 takes requests."""
         def booted():
             if self.supervisor() is None:
                 raise LabError(f"{self.name} did not boot", self.console_tail())
             leader = self.leader()
             return (
-                leader is not None and leader != leaving
+                leader is not None
                 and (Path(f"/proc/{leader}/root/run/dbus/system_bus_socket")).exists()
                 and self.run(["systemctl", "is-active", "--quiet", "sysinit.target"],
                              check=False).returncode == 0
@@ -203,18 +204,24 @@ class Host:
         return self.leader() is not None
 
     def reboot(self):
-        """An orderly reboot; returns when the host is up again."""
-        leaving = self.leader()
-        self.run(["systemctl", "--no-block", "reboot"])
-        self.wait_for_boot(leaving)
+        """An orderly reboot; returns when the host is up again.
 
-    def power_off(self, timeout=120):
-        leader, supervisor = self.leader(), self.supervisor()
+        systemd-nspawn ends when its host reboots and leaves starting it again to its caller.
+        """
+        self.run(["systemctl", "--no-block", "reboot"])
+        self.wait_until_off()
+        self.start()
+
+    def power_off(self):
+        leader = self.leader()
         if leader:
             # SIGRTMIN+4 asks systemd to power off.
             os.kill(leader, signal.SIGRTMIN + 4)
-            wait_until(lambda: self.supervisor() != supervisor, timeout=timeout,
-                       what=f"{self.name} has powered off", hint=self.console_tail)
+            self.wait_until_off()
+
+    def wait_until_off(self):
+        wait_until(lambda: self.supervisor() is None, timeout=180, every=0.02,
+                   what=f"{self.name} has shut down", hint=self.console_tail)
 
     def kill(self):
         """The host stops at once, as if its plug were pulled; its disk stays."""

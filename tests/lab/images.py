@@ -27,7 +27,7 @@ PROXY_LINKS = (
 )
 SHELL_LINKS = (
     "sh", "cat", "echo", "env", "grep", "hostname", "httpd", "ip", "ls", "nc", "nslookup", "ping",
-    "sleep", "stat", "touch", "true", "wget",
+    "sleep", "stat", "touch", "true",
 )
 CERTIFICATES = "/etc/ssl/certs/ca-certificates.crt"
 
@@ -83,23 +83,27 @@ def images(names, kubernetes, runtime, root, work):
         else:
             files = [(kubernetes / "bin" / short, f"/usr/local/bin/{short}"), certificates]
             yield name, Layer(files), []
-    busybox = [(root / "bin/busybox", "/bin/busybox"), certificates]
+    tools = [*with_libraries(root, "/bin/busybox", "/usr/bin/curl"), certificates]
     links = [(f"/bin/{link}", "busybox") for link in SHELL_LINKS]
-    yield TOOLS_IMAGE, Layer(busybox, links), ["/bin/sh"]
+    yield TOOLS_IMAGE, Layer(tools, links), ["/bin/sh"]
     pause.unlink()
 
 
 def proxy_files(root):
-    """kube-proxy calls iptables or nft and conntrack: those, and every library they load."""
-    libraries = set()
+    """kube-proxy calls iptables or nft and conntrack."""
     modules = sorted(root.glob("usr/lib/*-linux-gnu/xtables/*.so"))
-    for binary in [*PROXY_TOOLS, *(f"/{module.relative_to(root)}" for module in modules)]:
-        listed = run(["chroot", root, "ldd", binary]).stdout
+    return with_libraries(root, *PROXY_TOOLS, *(f"/{module.relative_to(root)}" for module in modules))
+
+
+def with_libraries(root, *binaries):
+    """Files of the root file system and every library they load, as (source, path)."""
+    libraries = set()
+    for binary in binaries:
+        # A static program makes ldd fail, and needs nothing.
+        listed = run(["chroot", root, "ldd", binary], check=False).stdout
         libraries |= {word for word in listed.split() if word.startswith("/")}
-    files = [*PROXY_TOOLS, *sorted(libraries)]
-    files += [f"/{module.relative_to(root)}" for module in modules]
     # Libraries are reached by links with absolute targets, which only hold inside the root.
-    return [(real_file(root, file), file) for file in files]
+    return [(real_file(root, file), file) for file in [*binaries, *sorted(libraries)]]
 
 
 def real_file(root, file):

@@ -125,7 +125,9 @@ class Lab:
         for host in self.hosts:
             host.set_neighbours(self.hosts)
         for host in wanted:
-            host.start()
+            host.start(wait=False)
+        for host in wanted:
+            host.wait_for_boot()
         return wanted
 
     def down(self):
@@ -156,9 +158,14 @@ class Lab:
         return json.loads(self.kubectl("get", *words, "--output=json", host=host).stdout)
 
     def node_is_ready(self, name, host="cp1"):
-        path = '{.status.conditions[?(@.type=="Ready")].status}'
-        result = self.kubectl("get", "node", name, f"--output=jsonpath={path}", host=host, check=False)
-        return result.returncode == 0 and result.stdout == "True"
+        """Whether the node is Ready, and says so since its last boot."""
+        result = self.kubectl("get", "node", name, "--output=json", host=host, check=False)
+        if result.returncode != 0:
+            return False
+        status = json.loads(result.stdout)["status"]
+        ready = {entry["type"]: entry["status"] for entry in status.get("conditions", [])}.get("Ready")
+        boot = self.host(name).read("/proc/sys/kernel/random/boot_id").strip()
+        return ready == "True" and status["nodeInfo"]["bootID"] == boot
 
     def wait_for_node(self, name, host="cp1", timeout=300):
         wait_until(
