@@ -1,10 +1,8 @@
 """The lab itself works: the real kubeadm makes a cluster of two hosts."""
 
+import checks
 import kubeadm
 import pytest
-
-from lab.run import wait_until
-from lab.settings import TOOLS_IMAGE
 
 
 @pytest.fixture(scope="module")
@@ -22,16 +20,11 @@ def test_both_nodes_become_ready(cluster):
 
 
 def test_addons_become_ready(cluster):
-    cluster.wait_for_rollout("daemonset/kube-proxy")
-    cluster.wait_for_rollout("deployment/coredns")
+    checks.addons_are_ready(cluster)
 
 
 def test_pod_on_the_worker_reaches_the_service_of_the_api(cluster):
-    run_pod(cluster, "reach-api", "w1", (
-        "nslookup kubernetes.default.svc.cluster.local && "
-        "curl --silent --show-error --fail --max-time 20 https://kubernetes.default.svc/version"
-        " --cacert /var/run/secrets/kubernetes.io/serviceaccount/ca.crt"
-    ))
+    checks.pod_reaches_the_api(cluster, "w1")
 
 
 def test_hosts_have_identities_of_their_own(cluster):
@@ -53,22 +46,3 @@ def test_host_comes_back_after_a_reboot(cluster):
     w1.reboot()
     assert w1.read("/proc/sys/kernel/random/boot_id") != before
     cluster.wait_for_node("w1")
-
-
-def run_pod(lab, name, node, script):
-    """Runs a script to its end in a pod on a node and returns what it printed."""
-    lab.kubectl(
-        "run", name, f"--image={TOOLS_IMAGE}", "--image-pull-policy=Never", "--restart=Never",
-        f'--overrides={{"spec": {{"nodeName": "{node}"}}}}', "--command", "--", "sh", "-ec", script,
-    )
-
-    def phase():
-        return lab.kubectl("get", "pod", name, "-o", "jsonpath={.status.phase}").stdout
-
-    def output():
-        return lab.kubectl("logs", name, check=False).stdout
-
-    wait_until(lambda: phase() in ("Succeeded", "Failed"), timeout=120, every=0.3, hint=output,
-               what=f"pod {name} has ended")
-    assert phase() == "Succeeded", output()
-    return output()

@@ -8,7 +8,12 @@ from . import cache
 from .run import CommandError, LabError, lock, run, tail
 from .settings import CACHE, SOURCE
 
-CONFIGURE = ("--prefix=/usr", "--sysconfdir=/etc", "--localstatedir=/var")
+# /lib is a link on the hosts; a layer that brings a directory of that name would hide it.
+CONFIGURE = (
+    "--prefix=/usr", "--sysconfdir=/etc", "--localstatedir=/var",
+    "--with-systemdsystemunitdir=/usr/lib/systemd/system",
+)
+LINKS = ("bin", "lib", "lib64", "sbin")
 
 
 def layer(progress, source=SOURCE):
@@ -22,6 +27,9 @@ def layer(progress, source=SOURCE):
             staged = work / "staged"
             shutil.rmtree(staged, ignore_errors=True)
             make(work / "build", "install", f"DESTDIR={staged}")
+    for name in LINKS:
+        if (staged / name).exists():
+            raise LabError(f"make install wrote into /{name}, which is a link to usr/{name}")
     key = cache.digest(*installed(staged))
     return cache.entry("agentd", key, lambda directory: shutil.copytree(
         staged, directory, symlinks=True, dirs_exist_ok=True))

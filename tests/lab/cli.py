@@ -63,6 +63,7 @@ def parser():
     up.add_argument("--kubernetes", type=kubernetes_version, metavar="VERSION",
                     help=f"{', '.join(gobuild.minors())} (default: {DEFAULT_KUBERNETES})")
 
+    add(verbs, "prepare", prepare_command, "only get and build what hosts are made of")
     add(verbs, "down", down_command, "erase the hosts, keep the caches")
     add(verbs, "status", status_command, "the hosts, the nodes and what agentd says")
     enter = add(verbs, "enter", enter_command, "a shell on a host")
@@ -131,6 +132,11 @@ def up_command(lab, options):
         if not options.bare:
             give_roles(lab)
     print_result(lab, options, time.monotonic() - begin)
+
+
+def prepare_command(lab, _):
+    machine.install_packages(lab.progress)
+    lab.get_parts()
 
 
 def refuse_other_version(lab, options):

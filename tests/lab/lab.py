@@ -89,6 +89,10 @@ class Lab:
 
     def prepare(self, kubernetes=None, kube_bin=None, with_agentd=True):
         """Gets everything that the hosts are made of, and remembers what it was."""
+        settings = self.get_parts(kubernetes, kube_bin, with_agentd)
+        replace_file(self.directory / "lab.json", json.dumps(settings, indent=2) + "\n")
+
+    def get_parts(self, kubernetes=None, kube_bin=None, with_agentd=True):
         machine.raise_limits(self.progress)
         minor = gobuild.find_minor(kubernetes or DEFAULT_KUBERNETES)
         root = rootfs.rootfs(self.progress)
@@ -100,13 +104,12 @@ class Lab:
         if with_agentd:
             layers.insert(0, agentd.layer(self.progress))
         version = run([built / "bin/kubeadm", "version", "--output", "short"]).stdout.strip()
-        settings = {
+        return {
             "kubernetes": minor, "kube_bin": str(kube_bin) if kube_bin else None,
             "version": version, "layers": [str(layer) for layer in layers],
             "binaries": str(built / "bin"),
             "store": str(images.store(built, runtime, root, self.progress)),
         }
-        replace_file(self.directory / "lab.json", json.dumps(settings, indent=2) + "\n")
 
     def add(self, *names, before_boot=None):
         """Makes the hosts that are missing, boots all of them, and returns them.
