@@ -124,6 +124,8 @@ class Host:
         if self.supervisor() is not None:
             return
         layers = json.loads((self.directory / "made.json").read_text())["layers"]
+        # A boot finds no control groups of the time before, and no mounts.
+        cgroup.remove(self.lab_name, self.name)
         made = cgroup.make(self.lab_name, self.name)
         binds = [f"--bind={self.directory / name}:{path}" for name, path in REAL_DIRECTORIES.items()]
         overlay = f"lowerdir={':'.join(layers)},upperdir={self.upper},workdir={self.directory}/work"
