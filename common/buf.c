@@ -96,6 +96,15 @@ void buf_consume(struct buf *buf, size_t count)
 	memmove(buf->data, buf->data + count, buf->length + 1);
 }
 
+void buf_truncate(struct buf *buf, size_t length)
+{
+	assert(length <= buf->length);
+	if (length == buf->length)
+		return;
+	buf->length = length;
+	buf->data[length] = '\0';
+}
+
 char *buf_take(struct buf *buf)
 {
 	char *text = buf->allocated ? buf->data : xstrdup("");

@@ -35,5 +35,7 @@ int buf_printf(struct buf *buf, const char *format, ...) PRINTF_LIKE(2, 3);
 int buf_vprintf(struct buf *buf, const char *format, va_list args);
 /* Drops the first count bytes. */
 void buf_consume(struct buf *buf, size_t count);
+/* Drops what is beyond the first length bytes. */
+void buf_truncate(struct buf *buf, size_t length);
 /* Hands the text over (caller frees); the buffer is empty afterwards. Never NULL. */
 char *buf_take(struct buf *buf);

@@ -47,18 +47,18 @@ int error_errno(struct error *err, enum error_class class, int code, const char 
 
 int error_wrap(struct error *err, int code, const char *format, ...)
 {
-	char message[sizeof(err->message)];
+	char message[2 * sizeof(err->message)];
 	va_list args;
 	size_t used;
 
 	assert(code < 0 && err->code < 0);
 	va_start(args, format);
-	(void)vsnprintf(message, sizeof(message), format, args);
+	(void)vsnprintf(message, sizeof(err->message), format, args);
 	va_end(args);
 	used = strlen(message);
-	/* A message that no longer fits is cut at its end: the objects in front say where. */
 	(void)snprintf(message + used, sizeof(message) - used, ": %s", err->message);
-	memcpy(err->message, message, sizeof(message));
+	/* A message that no longer fits is cut at its end: the objects in front say where. */
+	memcpy(err->message, message, sizeof(err->message) - 1);
 	return code;
 }
 

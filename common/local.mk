@@ -19,6 +19,7 @@ libcommon_a_SOURCES = \
 	common/log.h \
 	common/value.c \
 	common/value.h \
+	common/value-merge.c \
 	common/json.c \
 	common/json.h \
 	common/yaml.c \

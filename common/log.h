@@ -9,6 +9,7 @@
 #include <stdbool.h>
 #include <syslog.h>
 
+#include "common/buf.h"
 #include "common/macros.h"
 
 struct log_field {
@@ -21,6 +22,9 @@ struct log_field {
 void log_setup(int max_level, bool to_stderr);
 void log_record(int level, const char *scope, const char *file, int line,
 		const struct log_field *fields, const char *format, ...) PRINTF_LIKE(6, 7);
+/* Appends text with control characters and bytes that are not UTF-8 as \n, \t or \xNN, so that no
+ * foreign text can speak to a terminal. */
+void log_escape(const char *text, struct buf *buf);
 /* Where records go instead, for tests; NULL restores. */
 typedef void (*log_sink_fn)(int level, const char *scope, const char *message, void *userdata);
 void log_set_sink(log_sink_fn sink, void *userdata);

@@ -35,18 +35,19 @@
 		taken_;          \
 	})
 
-#define MIN(a, b)                   \
-	({                          \
-		typeof(a) a_ = (a); \
-		typeof(b) b_ = (b); \
-		a_ < b_ ? a_ : b_;  \
+/* The smaller and the greater of two; names with a number of their own, so that one may stand
+ * inside the other. */
+#define MIN(a, b)			CHOOSE_(<, a, b, __COUNTER__)
+#define MAX(a, b)			CHOOSE_(>, a, b, __COUNTER__)
+#define CHOOSE_(relation, a, b, number) CHOOSE__(relation, a, b, number)
+/* clang-format off */
+#define CHOOSE__(relation, a, b, number) \
+	({ \
+		typeof(a) a_##number = (a); \
+		typeof(b) b_##number = (b); \
+		a_##number relation b_##number ? a_##number : b_##number; \
 	})
-#define MAX(a, b)                   \
-	({                          \
-		typeof(a) a_ = (a); \
-		typeof(b) b_ = (b); \
-		a_ > b_ ? a_ : b_;  \
-	})
+/* clang-format on */
 
 #define PRINTF_LIKE(text_index, first_index) \
 	__attribute__((format(printf, text_index, first_index)))

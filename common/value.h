@@ -59,12 +59,14 @@ struct value *value_new_string_length(const char *text, size_t length);
 struct value *value_new_stringf(const char *format, ...) PRINTF_LIKE(1, 2);
 struct value *value_new_list(void);
 struct value *value_new_map(void);
-/* Sets (or replaces) a key; appends an item. Both consume and return. */
+/* Sets (or replaces) a key; appends an item. Both consume and return; a NULL child or item changes
+ * nothing. */
 struct value *value_put(struct value *map, const char *key, struct value *child);
 struct value *value_append(struct value *list, struct value *item);
 struct value *value_replace(struct value *list, size_t index, struct value *item);
 struct value *value_remove(struct value *map, const char *key);
-/* Sets at a path, making maps on the way: v = value_put_at(v, child, "spec", "replicas"). */
+/* Sets at a path, making maps on the way (also where something else stood): v = value_put_at(v,
+ * child, "spec", "replicas"). */
 #define value_put_at(value, child, ...) \
 	value_put_at_(value, child, (const char *const[]){ __VA_ARGS__, NULL })
 struct value *value_put_at_(struct value *value, struct value *child, const char *const *keys);
@@ -76,10 +78,17 @@ struct value *value_set_place(struct value *value, unsigned line, unsigned colum
 struct value *value_put_placed(struct value *map, const char *key, unsigned key_line,
 			       unsigned key_column, struct value *child);
 
+/* For parsers: adds a key without looking whether it is there already, and finds the first one that
+ * is there twice. */
+struct value *value_push(struct value *map, const char *key, size_t key_length, unsigned key_line,
+			 unsigned key_column, struct value *child);
+bool value_find_duplicate(const struct value *map, size_t *ret_first, size_t *ret_second);
+
 /* Deep comparison; the order of map keys does not matter, numbers compare by text. */
 bool value_equal(const struct value *a, const struct value *b);
 /* JSON merge patch, RFC 7396; consumes target. */
 struct value *value_merge_patch(struct value *target, const struct value *patch);
-/* Whether everything in wanted is in actual: maps by key, lists item by item with equal counts.
- * On false, the path of the first difference is written to ret_path, such as "spec.replicas". */
+/* Whether everything in wanted is in actual: maps by key, lists item by item with equal counts; a
+ * null that is wanted is in there when the key is absent. On false, the path of the first
+ * difference is written to ret_path, such as "spec.replicas". */
 bool value_contains(const struct value *actual, const struct value *wanted, struct buf *ret_path);

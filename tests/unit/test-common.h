@@ -1,0 +1,15 @@
+/* What the suites of the common/ test program share. */
+#pragma once
+
+#include <check.h>
+
+#include "common/error.h"
+#include "common/value.h"
+
+Suite *suite_basics(void);
+Suite *suite_value(void);
+Suite *suite_secret(void);
+Suite *suite_log(void);
+
+/* A value from JSON text with ' for ", which fails the test if it does not parse. */
+struct value *test_json(const char *text);
