@@ -21,6 +21,8 @@ struct cert_list {
 	size_t count;
 };
 void cert_list_done(struct cert_list *list);
+/* Appends a reference of its own. */
+void cert_list_add(struct cert_list *list, struct cert *cert);
 DEFINE_CLEANUP_VALUE(struct cert_list, cert_list_done)
 
 /* The first certificate of a PEM text; all of them (at most 16, at most 64 KiB of text). */
@@ -43,7 +45,10 @@ enum { CERT_SERVER_AUTH = 1, CERT_CLIENT_AUTH = 2 };
 unsigned cert_usages(const struct cert *cert); /* of ExtendedKeyUsage */
 bool cert_equal(const struct cert *a, const struct cert *b);
 bool cert_has_key(const struct cert *cert, const struct key *key);
-/* Whether cert chains to one of roots (PEM bundle parsed) at `when`; the reason is in err. */
+/* RSA of at least 2048 bits, or ECDSA on P-256, P-384 or P-521. */
+bool cert_key_is_strong(const struct cert *cert);
+/* Whether cert chains to one of roots (PEM bundle parsed) at `when`; the reason is in err. Each
+ * root is an anchor, self-signed or not, as for Go; usages are not looked at. */
 int cert_verify(const struct cert *cert, const struct cert_list *roots, int64_t when,
 		struct error *err);
 /* A listing for people and golden files: subject, issuer, SANs, usages, one per line. */

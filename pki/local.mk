@@ -1,5 +1,9 @@
 noinst_LIBRARIES += libpki.a
 libpki_a_SOURCES = \
+	pki/openssl.c \
+	pki/openssl.h \
+	pki/pem.c \
+	pki/pem.h \
 	pki/key.c \
 	pki/key.h \
 	pki/cert.c \

@@ -21,19 +21,28 @@ struct profile_names {
 };
 
 struct profile {
-	const char *name;	  /* kubeadm's name: "apiserver", "etcd-server" */
-	const char *base_name;	  /* below certificatesDir, without .crt and .key: "etcd/server" */
-	const char *ca;		  /* name of the profile that signs it, NULL = self-signed CA */
-	const char *common_name;  /* NULL = the node's name */
-	const char *organization; /* NULL = none */
-	unsigned usages;	  /* CERT_* */
+	const char *name; /* kubeadm's name: "apiserver", "etcd-server" */
+	/* Below certificatesDir, without .crt and .key: "etcd/server". NULL: it is in a kubeconfig,
+	 * or it is agentd's own identity, which lies in the state directory. */
+	const char *base_name;
+	const char *ca;			/* the profile that signs it, NULL = self-signed CA */
+	const char *common_name;	/* NULL = common_name_prefix and the node's name */
+	const char *common_name_prefix; /* "system:node:"; NULL = the node's name alone */
+	const char *organization;	/* NULL = none */
+	unsigned usages;		/* CERT_* */
 	void (*sans)(const struct profile_names *names, struct strv *ret_dns,
 		     struct strv *ret_addresses); /* NULL = none */
 	bool in_kubeconfig; /* a client certificate embedded in a kubeconfig, not a file pair */
 	bool etcd;	    /* only with a local etcd */
 };
 
-/* In the order in which a bring-up needs them: what the kubelet and etcd wait for comes first.
- * Ends with {}. Files first, then the kubeconfigs' client certificates ("admin.conf", ...). */
+/* In the order in which a bring-up needs them: what the kubelet and etcd wait for comes first, and
+ * a CA always stands before what it signs. Ends with {}. The rows named "admin.conf" and so on are
+ * the kubeconfigs' client certificates. */
 extern const struct profile profiles[];
 const struct profile *profile_find(const char *name);
+/* The common name of a profile's certificate on a node. Caller frees. */
+char *profile_common_name(const struct profile *profile, const char *node_name);
+/* Whether an extra SAN is an IP address or a lower-case DNS name, perhaps after "*."; the SAN
+ * functions leave out what is neither, as kubeadm does. */
+bool profile_san_is_valid(const char *san);

@@ -6,6 +6,7 @@
 #include "common/error.h"
 #include "common/loop.h"
 #include "common/op.h"
+#include "common/value.h"
 
 struct cri;
 /* socket: "unix:///run/containerd/containerd.sock" or a path. */
@@ -18,3 +19,10 @@ DEFINE_CLEANUP(struct cri, cri_free)
 struct op *cri_version(struct cri *cri); /* runtimeName, runtimeVersion, runtimeApiVersion */
 struct op *cri_status(struct cri *cri);	 /* runtimeReady, networkReady (bool), reason, message */
 struct op *cri_runtime_config(struct cri *cri); /* cgroupDriver: "systemd" or "cgroupfs" */
+
+/* What those values are made of: a reply's message, without its frame. For the ops, tests and
+ * fuzzing. -EBADMSG for what is not such a message. */
+int cri_decode_version(const void *message, size_t length, struct value **ret, struct error *err);
+int cri_decode_status(const void *message, size_t length, struct value **ret, struct error *err);
+int cri_decode_runtime_config(const void *message, size_t length, struct value **ret,
+			      struct error *err);

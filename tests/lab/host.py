@@ -124,6 +124,12 @@ class Host:
         if self.supervisor() is not None:
             return
         layers = json.loads((self.directory / "made.json").read_text())["layers"]
+        # Nothing is left of an earlier life: no process that outlived a killed systemd-nspawn, and
+        # no control group, as after a real boot. The kernel takes its time to remove the
+        # network namespace of a killed host, and with it the other end of this link.
+        self.kill()
+        cgroup.remove(self.lab_name, self.name)
+        self.network.run(["ip", "link", "delete", f"vb-{self.name}"], check=False)
         made = cgroup.make(self.lab_name, self.name)
         binds = [f"--bind={self.directory / name}:{path}" for name, path in REAL_DIRECTORIES.items()]
         overlay = f"lowerdir={':'.join(layers)},upperdir={self.upper},workdir={self.directory}/work"

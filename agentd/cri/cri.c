@@ -1,0 +1,272 @@
+/* CRI v1 over the runtime's unix socket (cri.h): HTTP/2 by common/http.h, frames by grpc.h,
+ * messages by protobuf-c from the trimmed api.proto. */
+#include "agentd/cri/cri.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "agentd/cri/api.pb-c.h"
+#include "agentd/cri/grpc.h"
+#include "common/alloc.h"
+#include "common/fs.h"
+#include "common/http.h"
+
+enum { REPLY_CAP = 1 * MIB, TIMEOUT_MS = 10000 };
+
+struct cri {
+	struct loop *loop;
+	struct http *http;
+	char *socket; /* path */
+};
+
+struct method {
+	const char *name;
+	/* Every request is an empty message: no field of theirs differs from its default. */
+	int (*decode)(const void *message, size_t length, struct value **ret, struct error *err);
+	/* libcurl before 8 sees a reset stream where a runtime answers that it does not know the
+	 * method. A method that old runtimes lack says so here. */
+	bool may_be_missing;
+};
+
+struct call {
+	struct op *op;	  /* ours */
+	struct op *inner; /* the HTTP request */
+	const struct method *method;
+	char *socket;
+};
+
+static int malformed(struct error *err)
+{
+	return error_set(err, ERROR_NETWORK, -EBADMSG, "the reply is not a message of CRI v1");
+}
+
+int cri_decode_version(const void *message, size_t length, struct value **ret, struct error *err)
+{
+	Runtime__V1__VersionResponse *m;
+	struct value *v;
+
+	m = runtime__v1__version_response__unpack(NULL, length, message);
+	if (!m)
+		return malformed(err);
+	v = value_new_map();
+	v = value_put(v, "runtimeName", value_new_string(m->runtime_name));
+	v = value_put(v, "runtimeVersion", value_new_string(m->runtime_version));
+	v = value_put(v, "runtimeApiVersion", value_new_string(m->runtime_api_version));
+	runtime__v1__version_response__free_unpacked(m, NULL);
+
+	*ret = v;
+	return 0;
+}
+
+int cri_decode_status(const void *message, size_t length, struct value **ret, struct error *err)
+{
+	const Runtime__V1__RuntimeCondition *runtime = NULL, *network = NULL, *bad = NULL;
+	Runtime__V1__StatusResponse *m;
+	struct value *v;
+
+	m = runtime__v1__status_response__unpack(NULL, length, message);
+	if (!m)
+		return malformed(err);
+	for (size_t i = 0; m->status && i < m->status->n_conditions; i++) {
+		const Runtime__V1__RuntimeCondition *c = m->status->conditions[i];
+
+		if (strcmp(c->type, "RuntimeReady") == 0)
+			runtime = c;
+		if (strcmp(c->type, "NetworkReady") == 0)
+			network = c;
+	}
+	if (runtime && !runtime->status)
+		bad = runtime;
+	else if (network && !network->status)
+		bad = network;
+
+	v = value_new_map();
+	v = value_put(v, "runtimeReady", value_new_bool(runtime && runtime->status));
+	v = value_put(v, "networkReady", value_new_bool(network && network->status));
+	v = value_put(v, "reason", value_new_string(bad ? bad->reason : ""));
+	v = value_put(v, "message", value_new_string(bad ? bad->message : ""));
+	runtime__v1__status_response__free_unpacked(m, NULL);
+
+	*ret = v;
+	return 0;
+}
+
+int cri_decode_runtime_config(const void *message, size_t length, struct value **ret,
+			      struct error *err)
+{
+	Runtime__V1__RuntimeConfigResponse *m;
+	const char *driver = NULL;
+
+	m = runtime__v1__runtime_config_response__unpack(NULL, length, message);
+	if (!m)
+		return malformed(err);
+	if (m->linux && m->linux->cgroup_driver == RUNTIME__V1__CGROUP_DRIVER__SYSTEMD)
+		driver = "systemd";
+	if (m->linux && m->linux->cgroup_driver == RUNTIME__V1__CGROUP_DRIVER__CGROUPFS)
+		driver = "cgroupfs";
+	runtime__v1__runtime_config_response__free_unpacked(m, NULL);
+	if (!driver)
+		return error_set(err, ERROR_NETWORK, -EBADMSG,
+				 "the reply names no cgroup driver that is known");
+
+	*ret = value_put(value_new_map(), "cgroupDriver", value_new_string(driver));
+	return 0;
+}
+
+/* clang-format off */
+static const struct method
+	method_version        = { "Version",       cri_decode_version },
+	method_status         = { "Status",        cri_decode_status },
+	method_runtime_config = { "RuntimeConfig", cri_decode_runtime_config, .may_be_missing = true };
+/* clang-format on */
+
+static void call_cancel(void *impl)
+{
+	struct call *call = impl;
+
+	call->inner = op_drop(call->inner);
+}
+
+static void call_free(void *impl)
+{
+	struct call *call = impl;
+
+	op_drop(call->inner);
+	free(call->socket);
+	free(call);
+}
+
+static const struct op_kind call_kind = {
+	.name = "cri",
+	.cancel = call_cancel,
+	.free = call_free,
+};
+
+static int read_reply(const struct call *call, struct value **ret, struct error *err)
+{
+	const struct http_reply *reply;
+	const char *message;
+	size_t length;
+	int r;
+
+	r = op_result(call->inner, err);
+	if (r == -EPROTO && call->method->may_be_missing)
+		return error_set(err, ERROR_NETWORK, -ENOSYS,
+				 "the runtime does not know the method");
+	if (r < 0)
+		return r;
+	reply = http_reply(call->inner);
+	r = grpc_status_error(reply, err);
+	if (r < 0)
+		return r;
+	r = grpc_unframe(&reply->body, &message, &length, err);
+	if (r < 0)
+		return r;
+	return call->method->decode(message, length, ret, err);
+}
+
+static void on_reply(struct op *inner, void *userdata)
+{
+	struct error error = ERROR_INIT;
+	struct call *call = userdata;
+	struct value *value = NULL;
+	int r;
+
+	r = read_reply(call, &value, &error);
+	call->inner = op_drop(call->inner);
+	if (r < 0) {
+		error_wrap(&error, r, "container runtime at %s: %s", call->socket,
+			   call->method->name);
+		op_fail(call->op, &error);
+	} else {
+		op_complete(call->op, value);
+	}
+}
+
+static struct op *call_failed(struct cri *cri, struct error *error)
+{
+	error_wrap(error, error->code, "container runtime at %s", cri->socket);
+	return op_new_failed(cri->loop, error);
+}
+
+static struct op *call_new(struct cri *cri, const struct method *method)
+{
+	static const char *const headers[] = { "Content-Type: application/grpc", "TE: trailers",
+					       NULL };
+	_cleanup_(buf_done) struct buf body = BUF_INIT(KIB);
+	_cleanup_free_ char *url = NULL;
+	struct error error = ERROR_INIT;
+	struct call *call;
+	struct op *inner;
+	int r;
+
+	if (!fs_exists(cri->socket)) {
+		error_set(&error, ERROR_NETWORK, -ENOENT,
+			  "there is no such socket: is the runtime installed and running?");
+		return call_failed(cri, &error);
+	}
+	r = grpc_frame("", 0, &body);
+	assert(r == 0);
+	url = xasprintf("http://localhost/runtime.v1.RuntimeService/%s", method->name);
+	inner = http_send(cri->http,
+			  &(struct http_request){
+			      .method = "POST",
+			      .url = url,
+			      .unix_path = cri->socket,
+			      .headers = headers,
+			      .body = body.data,
+			      .body_length = body.length,
+			      .timeout_ms = TIMEOUT_MS,
+			      .reply_cap = REPLY_CAP,
+			      .h2c = true,
+			  },
+			  &error);
+	if (!inner)
+		return call_failed(cri, &error);
+
+	call = NEW(struct call);
+	call->inner = inner;
+	call->method = method;
+	call->socket = xstrdup(cri->socket);
+	call->op = op_new(cri->loop, &call_kind, call);
+	op_watch(inner, on_reply, call);
+	return call->op;
+}
+
+struct cri *cri_new(struct loop *loop, const char *socket)
+{
+	static const char scheme[] = "unix://";
+	struct cri *cri = NEW(struct cri);
+
+	if (strncmp(socket, scheme, strlen(scheme)) == 0)
+		socket += strlen(scheme);
+	cri->loop = loop;
+	cri->socket = xstrdup(socket);
+	cri->http = http_new(loop, &(struct http_identity){ 0 });
+	return cri;
+}
+
+struct cri *cri_free(struct cri *cri)
+{
+	if (!cri)
+		return NULL;
+	http_free(cri->http);
+	free(cri->socket);
+	free(cri);
+	return NULL;
+}
+
+struct op *cri_version(struct cri *cri)
+{
+	return call_new(cri, &method_version);
+}
+
+struct op *cri_status(struct cri *cri)
+{
+	return call_new(cri, &method_status);
+}
+
+struct op *cri_runtime_config(struct cri *cri)
+{
+	return call_new(cri, &method_runtime_config);
+}

@@ -1,0 +1,150 @@
+/* All certificates of a cluster and their names; see profiles.h. */
+#include "pki/profiles.h"
+
+#include <arpa/inet.h>
+#include <string.h>
+
+#include "common/alloc.h"
+#include "pki/cert.h"
+
+enum { LABEL_MAX = 63, NAME_MAX_LENGTH = 253 };
+
+static bool is_address(const char *text)
+{
+	struct in6_addr address;
+
+	return inet_pton(AF_INET, text, &address) == 1 || inet_pton(AF_INET6, text, &address) == 1;
+}
+
+static bool is_alphanumeric(char c)
+{
+	return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9');
+}
+
+/* Whether a name is a lower-case DNS name as Kubernetes has them (RFC 1123). */
+static bool is_dns_name(const char *text)
+{
+	static const char characters[] = "abcdefghijklmnopqrstuvwxyz0123456789-";
+
+	if (strlen(text) > NAME_MAX_LENGTH)
+		return false;
+	for (;;) {
+		size_t length = strspn(text, characters);
+
+		if (length == 0 || !is_alphanumeric(text[0]) || !is_alphanumeric(text[length - 1]))
+			return false;
+		if (text[length] == '\0')
+			return true;
+		if (text[length] != '.')
+			return false;
+		text += length + 1;
+	}
+}
+
+bool profile_san_is_valid(const char *san)
+{
+	if (is_address(san))
+		return true;
+	return is_dns_name(strncmp(san, "*.", 2) == 0 ? san + 2 : san);
+}
+
+static void add(const char *san, struct strv *ret_dns, struct strv *ret_addresses)
+{
+	strv_add(is_address(san) ? ret_addresses : ret_dns, san);
+}
+
+/* Like kubeadm, leaves out what is neither an address nor a DNS name. */
+static void add_extra(const struct strv *sans, struct strv *ret_dns, struct strv *ret_addresses)
+{
+	if (!sans)
+		return;
+	STRV_FOREACH(san, sans)
+		if (profile_san_is_valid(san))
+			add(san, ret_dns, ret_addresses);
+}
+
+static void sans_apiserver(const struct profile_names *names, struct strv *ret_dns,
+			   struct strv *ret_addresses)
+{
+	strv_add(ret_dns, names->node_name);
+	strv_add(ret_dns, "kubernetes");
+	strv_add(ret_dns, "kubernetes.default");
+	strv_add(ret_dns, "kubernetes.default.svc");
+	strv_addf(ret_dns, "kubernetes.default.svc.%s", names->dns_domain);
+	strv_add(ret_addresses, names->service_address);
+	strv_add(ret_addresses, names->advertise_address);
+	if (names->control_plane_endpoint)
+		add(names->control_plane_endpoint, ret_dns, ret_addresses);
+	add_extra(names->api_server_sans, ret_dns, ret_addresses);
+}
+
+static void add_etcd(const struct profile_names *names, struct strv *ret_dns,
+		     struct strv *ret_addresses)
+{
+	strv_add(ret_dns, names->node_name);
+	strv_add(ret_dns, "localhost");
+	strv_add(ret_addresses, names->advertise_address);
+	strv_add(ret_addresses, "127.0.0.1");
+	strv_add(ret_addresses, "::1");
+}
+
+static void sans_etcd_server(const struct profile_names *names, struct strv *ret_dns,
+			     struct strv *ret_addresses)
+{
+	add_etcd(names, ret_dns, ret_addresses);
+	add_extra(names->etcd_server_sans, ret_dns, ret_addresses);
+}
+
+static void sans_etcd_peer(const struct profile_names *names, struct strv *ret_dns,
+			   struct strv *ret_addresses)
+{
+	add_etcd(names, ret_dns, ret_addresses);
+	add_extra(names->etcd_peer_sans, ret_dns, ret_addresses);
+}
+
+/* clang-format off */
+#define FILE_PAIR(n, b) .name = n, .base_name = b
+#define KUBECONFIG(n)	.name = n, .ca = "ca", .usages = CERT_CLIENT_AUTH, .in_kubeconfig = true
+#define BOTH		(CERT_SERVER_AUTH | CERT_CLIENT_AUTH)
+
+const struct profile profiles[] = {
+	{ FILE_PAIR("ca", "ca"), .common_name = "kubernetes" },
+	{ KUBECONFIG("kubelet.conf"), .common_name_prefix = "system:node:", .organization = "system:nodes" },
+	{ FILE_PAIR("etcd-ca", "etcd/ca"), .common_name = "etcd-ca", .etcd = true },
+	{ FILE_PAIR("etcd-server", "etcd/server"), .ca = "etcd-ca", .usages = BOTH, .sans = sans_etcd_server, .etcd = true },
+	{ FILE_PAIR("etcd-peer", "etcd/peer"), .ca = "etcd-ca", .usages = BOTH, .sans = sans_etcd_peer, .etcd = true },
+	{ FILE_PAIR("etcd-healthcheck-client", "etcd/healthcheck-client"), .ca = "etcd-ca",
+	  .common_name = "kube-etcd-healthcheck-client", .usages = CERT_CLIENT_AUTH, .etcd = true },
+	{ FILE_PAIR("apiserver-etcd-client", "apiserver-etcd-client"), .ca = "etcd-ca",
+	  .common_name = "kube-apiserver-etcd-client", .usages = CERT_CLIENT_AUTH, .etcd = true },
+	{ FILE_PAIR("apiserver", "apiserver"), .ca = "ca",
+	  .common_name = "kube-apiserver", .usages = CERT_SERVER_AUTH, .sans = sans_apiserver },
+	{ FILE_PAIR("apiserver-kubelet-client", "apiserver-kubelet-client"), .ca = "ca",
+	  .common_name = "kube-apiserver-kubelet-client", .usages = CERT_CLIENT_AUTH },
+	{ FILE_PAIR("front-proxy-ca", "front-proxy-ca"), .common_name = "front-proxy-ca" },
+	{ FILE_PAIR("front-proxy-client", "front-proxy-client"), .ca = "front-proxy-ca",
+	  .common_name = "front-proxy-client", .usages = CERT_CLIENT_AUTH },
+	{ FILE_PAIR("agentd", NULL), .ca = "ca", .common_name_prefix = "agentd:",
+	  .organization = "agentd:control-plane", .usages = CERT_CLIENT_AUTH },
+	{ KUBECONFIG("controller-manager.conf"), .common_name = "system:kube-controller-manager" },
+	{ KUBECONFIG("scheduler.conf"), .common_name = "system:kube-scheduler" },
+	{ KUBECONFIG("admin.conf"), .common_name = "kubernetes-admin", .organization = "kubeadm:cluster-admins" },
+	{},
+};
+/* clang-format on */
+
+const struct profile *profile_find(const char *name)
+{
+	for (const struct profile *profile = profiles; profile->name; profile++)
+		if (strcmp(profile->name, name) == 0)
+			return profile;
+	return NULL;
+}
+
+char *profile_common_name(const struct profile *profile, const char *node_name)
+{
+	if (profile->common_name)
+		return xstrdup(profile->common_name);
+	return xasprintf("%s%s", profile->common_name_prefix ? profile->common_name_prefix : "",
+			 node_name);
+}
