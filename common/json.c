@@ -29,6 +29,7 @@ struct parser {
 	unsigned depth;
 	unsigned count;
 	struct value *root;
+	int refused; /* a callback's negative errno, with err set */
 	struct error *err;
 };
 
@@ -55,8 +56,8 @@ static int refuse(struct parser *parser, const char *reason)
 	unsigned line, column;
 
 	place_of(parser, yajl_get_bytes_consumed(parser->yajl), &line, &column);
-	(void)error_set(parser->err, ERROR_NETWORK, -EBADMSG, "%s:%u:%u: %s", parser->name, line,
-			column, reason);
+	parser->refused = error_set(parser->err, ERROR_NETWORK, -EBADMSG, "%s:%u:%u: %s",
+				    parser->name, line, column, reason);
 	return 0;
 }
 
@@ -220,14 +221,13 @@ static size_t find_lone_surrogate(const char *text, size_t length)
 }
 
 /* Sets the error from yajl's own words, if a callback has not set one. */
-static int parse_error(struct parser *parser)
+static int parse_error(struct parser *parser, size_t offset)
 {
 	unsigned char *words;
 	unsigned line, column;
-	size_t offset = yajl_get_bytes_consumed(parser->yajl);
 
-	if (error_is_set(parser->err))
-		return parser->err->code;
+	if (parser->refused < 0)
+		return parser->refused;
 	words =
 	    yajl_get_error(parser->yajl, 0, (const unsigned char *)parser->text, parser->length);
 	place_of(parser, offset, &line, &column);
@@ -260,7 +260,6 @@ int json_parse(const char *text, size_t length, const char *name, struct value *
 	};
 	size_t lone;
 
-	*err = ERROR_INIT;
 	if (length > TEXT_MAX)
 		return error_set(err, ERROR_NETWORK, -EFBIG, "%s: more than 8 MiB of JSON", name);
 	parser.yajl = yajl_alloc(&callbacks, NULL, &parser);
@@ -275,9 +274,10 @@ int json_parse(const char *text, size_t length, const char *name, struct value *
 				 "%s:%u:%u: half of a surrogate pair in a string", name, line,
 				 column);
 	}
-	if (yajl_parse(parser.yajl, (const unsigned char *)text, length) != yajl_status_ok ||
-	    yajl_complete_parse(parser.yajl) != yajl_status_ok)
-		return parse_error(&parser);
+	if (yajl_parse(parser.yajl, (const unsigned char *)text, length) != yajl_status_ok)
+		return parse_error(&parser, yajl_get_bytes_consumed(parser.yajl));
+	if (yajl_complete_parse(parser.yajl) != yajl_status_ok)
+		return parse_error(&parser, length);
 	*ret = TAKE_PTR(parser.root);
 	return 0;
 }

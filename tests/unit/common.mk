@@ -6,7 +6,8 @@ tests_unit_test_common_SOURCES = \
 	tests/unit/test-common-basics.c \
 	tests/unit/test-common-value.c \
 	tests/unit/test-common-secret.c \
-	tests/unit/test-common-log.c
+	tests/unit/test-common-log.c \
+	tests/unit/test-common-json.c
 tests_unit_test_common_CPPFLAGS = $(UNIT_CPPFLAGS)
 tests_unit_test_common_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
 tests_unit_test_common_LDADD = libcommon.a $(CHECK_LIBS) $(DEPS_LIBS)

@@ -10,6 +10,7 @@ Suite *suite_basics(void);
 Suite *suite_value(void);
 Suite *suite_secret(void);
 Suite *suite_log(void);
+Suite *suite_json(void);
 
 /* A value from JSON text with ' for ", which fails the test if it does not parse. */
 struct value *test_json(const char *text);
