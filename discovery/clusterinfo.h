@@ -2,6 +2,8 @@
  * whole. */
 #pragma once
 
+#include <stdbool.h>
+
 #include "common/error.h"
 #include "common/strv.h"
 #include "common/value.h"
@@ -14,6 +16,9 @@ struct clusterinfo {
 };
 void clusterinfo_done(struct clusterinfo *info);
 DEFINE_CLEANUP_VALUE(struct clusterinfo, clusterinfo_done)
+
+/* https://HOST:PORT or https://HOST, an IPv6 address in brackets, perhaps a slash behind it. */
+bool clusterinfo_server_is_valid(const char *server);
 
 /* The decision: body (at most 64 KiB, at most 4 certificates) must be a ConfigMap named
  * cluster-info whose kubeconfig is signed for this token and whose CA has a pinned certificate.

@@ -5,7 +5,9 @@
 #include <openssl/crypto.h>
 #include <openssl/evp.h>
 #include <string.h>
+#include <sys/types.h>
 
+#include "common/alloc.h"
 #include "pki/openssl.h"
 
 int hmac_sha256(const struct secret *key, const void *bytes, size_t length, uint8_t ret[static 32],
@@ -21,6 +23,9 @@ int hmac_sha256(const struct secret *key, const void *bytes, size_t length, uint
 	memcpy(ret, mac, sizeof(mac));
 	return 0;
 }
+
+/* A secret has at most 64 KiB. */
+enum { SECRET_TEXT_MAX = 64 * 1024 / 3 * 4 };
 
 static const char alphabet[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
 static const char alphabet_url[] =
@@ -81,24 +86,46 @@ static size_t decode_group(const char text[static 4], bool last, uint8_t ret[sta
 	return digits - 1;
 }
 
-int hmac_base64_decode(const char *text, size_t length, struct buf *buf)
+/* Decodes to ret, which has room for length / 4 * 3 bytes. The number of bytes, or -EINVAL. */
+static ssize_t decode(const char *text, size_t length, uint8_t *ret)
 {
-	size_t before = buf->length;
-	uint8_t bytes[3];
+	uint8_t *at = ret;
 
 	if (length % 4 != 0)
 		return -EINVAL;
 	for (size_t i = 0; i < length; i += 4) {
-		size_t count = decode_group(text + i, i + 4 == length, bytes);
-		int r = count == 0 ? -EINVAL : buf_append(buf, bytes, count);
+		size_t count = decode_group(text + i, i + 4 == length, at);
 
-		if (r < 0) {
-			buf->length = before;
-			if (buf->allocated)
-				buf->data[before] = '\0';
-			return r;
-		}
+		if (count == 0)
+			return -EINVAL;
+		at += count;
 	}
+	return at - ret;
+}
+
+int hmac_base64_decode(const char *text, size_t length, struct buf *buf)
+{
+	_cleanup_free_ uint8_t *bytes = xmalloc(length / 4 * 3);
+	ssize_t count = decode(text, length, bytes);
+
+	return count < 0 ? (int)count : buf_append(buf, bytes, (size_t)count);
+}
+
+int hmac_base64_decode_secret(const char *text, size_t length, struct secret **ret)
+{
+	char *bytes;
+	ssize_t count;
+
+	if (length > SECRET_TEXT_MAX)
+		return -EFBIG;
+	bytes = xmalloc(length / 4 * 3);
+	count = decode(text, length, (uint8_t *)bytes);
+	if (count < 0) {
+		secret_wipe(bytes, length / 4 * 3);
+		free(bytes);
+		return (int)count;
+	}
+	*ret = secret_new_take(bytes, (size_t)count);
 	return 0;
 }
 

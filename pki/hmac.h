@@ -15,5 +15,7 @@ void hmac_base64(const void *bytes, size_t length, struct buf *buf);
 void hmac_base64url(const void *bytes, size_t length, struct buf *buf); /* without padding */
 /* Strict: no blanks, right padding. -EINVAL. */
 int hmac_base64_decode(const char *text, size_t length, struct buf *buf);
+/* The same for what must not be left lying about in memory. */
+int hmac_base64_decode_secret(const char *text, size_t length, struct secret **ret);
 /* Compares in constant time. */
 bool hmac_equal(const void *a, const void *b, size_t length);
