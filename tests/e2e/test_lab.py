@@ -46,3 +46,14 @@ def test_host_comes_back_after_a_reboot(cluster):
     w1.reboot()
     assert w1.read("/proc/sys/kernel/random/boot_id") != before
     cluster.wait_for_node("w1")
+
+
+def test_host_takes_user_data_by_cloud_init(cluster):
+    user_data = (
+        "#cloud-config\nwrite_files:\n"
+        "- {path: /etc/from-user-data, permissions: '0600', content: hello}\n"
+    )
+    w2 = cluster.add("w2", before_boot=lambda host: host.seed_cloud_init(user_data))[0]
+    w2.wait_for_cloud_init()
+    assert w2.read("/etc/from-user-data") == "hello"
+    assert w2.sh("hostname").stdout == "w2\n"

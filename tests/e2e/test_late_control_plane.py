@@ -6,8 +6,6 @@ import checks
 import pytest
 import roles
 
-from lab.run import wait_until
-
 
 @pytest.fixture(scope="module")
 def cluster(new_lab, tmp_path_factory):
@@ -34,16 +32,8 @@ def test_worker_gets_its_role_from_cloud_init(cluster):
     ).stdout
     assert user_data.startswith("#cloud-config\n")
 
-    def seed(host):
-        (host.upper / "etc/cloud/cloud-init.disabled").unlink()
-        host.write("/var/lib/cloud/seed/nocloud/user-data", user_data, 0o600)
-        host.write("/var/lib/cloud/seed/nocloud/meta-data",
-                   f"instance-id: {host.name}\nlocal-hostname: {host.name}\n")
-
-    w2 = lab.add("w2", before_boot=seed)[0]
+    w2 = lab.add("w2", before_boot=lambda host: host.seed_cloud_init(user_data))[0]
     lab.wait_for_node("w2")
-    wait_until(lambda: "status: done" in w2.run(["cloud-init", "status"], check=False).stdout,
-               timeout=180, every=0.5, what="cloud-init is done",
-               hint=lambda: w2.run(["cloud-init", "status", "--long"], check=False).stdout)
+    w2.wait_for_cloud_init()
     assert w2.sh(f"stat -c %a {roles.ROLE_FILE}").stdout.strip() == "600"
     checks.addons_are_ready(lab)

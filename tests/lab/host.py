@@ -7,7 +7,7 @@ process, so there is nothing to unmount after a crash.
 import contextlib
 import json
 import os
-import shlex
+import re
 import shutil
 import signal
 import subprocess
@@ -97,6 +97,13 @@ class Host:
         for name, value in values.items():
             text = text.replace(name, value)
         replace_file(file, text)
+
+    def seed_cloud_init(self, user_data):
+        """cloud-init finds this at the first boot; without a seed it is disabled."""
+        (self.upper / "etc/cloud/cloud-init.disabled").unlink()
+        seed = self.upper / "var/lib/cloud/seed/nocloud"
+        replace_file(seed / "user-data", user_data, 0o600)
+        replace_file(seed / "meta-data", f"instance-id: {self.name}\nlocal-hostname: {self.name}\n")
 
     def set_neighbours(self, hosts):
         """Names and routes of all hosts of the lab; also on a running host."""
@@ -242,6 +249,15 @@ class Host:
 
         wait_until(gone, timeout=30, every=0.01, what=f"every process of {self.name} is gone")
 
+    def wait_for_cloud_init(self):
+        def status():
+            return self.run(["cloud-init", "status", "--long"], check=False).stdout
+
+        wait_until(lambda: re.match(r"status: (done|error)", status()), timeout=180, every=0.5,
+                   what=f"cloud-init of {self.name} has ended", hint=status)
+        if not status().startswith("status: done"):
+            raise LabError(f"cloud-init of {self.name} failed", status())
+
     # Commands and files
 
     def command(self, command, environment=()):
@@ -254,7 +270,7 @@ class Host:
                 *(f"{name}={value}" for name, value in settings.items()), *map(str, command)]
 
     def run(self, command, environment=(), **options):
-        return run(self.command(command, environment), where=self.name, **options)
+        return run(self.command(command, environment), where=self.name, shown=command, **options)
 
     def sh(self, script, **options):
         return self.run(["sh", "-euc", script], **options)
@@ -294,9 +310,6 @@ class Host:
 
     def __str__(self):
         return self.name
-
-    def shown(self, command):
-        return f"{self.name}: {shlex.join(map(str, command))}"
 
 
 def start_time(pid):

@@ -28,17 +28,24 @@ class CommandError(LabError):
         said = tail((result.stderr or "") + (result.stdout or ""), 30)
         place = f" on {where}" if where else ""
         super().__init__(
-            f"command failed with status {result.returncode}{place}: {shlex.join(map(str, command))}",
+            f"command failed with status {result.returncode}{place}: {join(command)}",
             said,
         )
+
+
+def join(command):
+    return shlex.join(map(str, command))
 
 
 def tail(text, lines):
     return "\n".join(text.rstrip("\n").split("\n")[-lines:])
 
 
-def run(command, *, check=True, timeout=120, where=None, **options):
-    """Runs a command to its end, with its output captured as text."""
+def run(command, *, check=True, timeout=120, where=None, shown=None, **options):
+    """Runs a command to its end, with its output captured as text.
+
+    `where` and `shown` say in errors what was run and on which host.
+    """
     command = [str(word) for word in command]
     options.setdefault("stdin", None if "input" in options else subprocess.DEVNULL)
     if options["stdin"] is None:
@@ -56,11 +63,11 @@ def run(command, *, check=True, timeout=120, where=None, **options):
     except subprocess.TimeoutExpired as error:
         place = f" on {where}" if where else ""
         raise LabError(
-            f"command did not end within {timeout} s{place}: {shlex.join(command)}",
+            f"command did not end within {timeout} s{place}: {join(shown or command)}",
             tail(as_text(error.stdout) + as_text(error.stderr), 30),
         ) from error
     if check and result.returncode != 0:
-        raise CommandError(command, result, where)
+        raise CommandError(shown or command, result, where)
     return result
 
 
