@@ -62,7 +62,6 @@ CASES = {
             "name": "first", "taints": [],
             "kubeletExtraArgs": [{"name": "node-labels", "value": "example.org/zone=a"},
                                  {"name": "v", "value": "1"}],
-            "imagePullPolicy": "IfNotPresent",
         },
     }, "kubelet": {"maxPods": 77, "serverTLSBootstrap": False}, "proxy": {"mode": "nftables"}},
 }
