@@ -1,0 +1,22 @@
+# Programs as a whole, driven by pytest; each file of tests is one test of `make check`, which skips
+# it where pytest is missing.
+TEST_EXTENSIONS = .py
+PY_LOG_COMPILER = $(top_srcdir)/tests/integration/pytest
+AM_TESTS_ENVIRONMENT = \
+	AGENTD_BUILD='$(abs_top_builddir)'; export AGENTD_BUILD; \
+	PYTHON='$(PYTHON)'; export PYTHON;
+INTEGRATION_TESTS = \
+	tests/integration/test_pki_golden.py
+TESTS += $(INTEGRATION_TESTS)
+EXTRA_DIST += $(INTEGRATION_TESTS) tests/integration/pytest \
+	tests/golden/pki/ecdsa-ipv6.txt \
+	tests/golden/pki/ecdsa-ipv6.yaml \
+	tests/golden/pki/ecdsa-p384.txt \
+	tests/golden/pki/ecdsa-p384.yaml \
+	tests/golden/pki/rsa.txt \
+	tests/golden/pki/rsa.yaml
+
+check_PROGRAMS += tests/integration/pki-probe
+tests_integration_pki_probe_SOURCES = tests/integration/pki-probe.c
+tests_integration_pki_probe_CPPFLAGS = $(UNIT_CPPFLAGS)
+tests_integration_pki_probe_LDADD = libpki.a libcommon.a $(DEPS_LIBS)
