@@ -6,7 +6,9 @@ AM_TESTS_ENVIRONMENT = \
 	AGENTD_BUILD='$(abs_top_builddir)'; export AGENTD_BUILD; \
 	PYTHON='$(PYTHON)'; export PYTHON;
 INTEGRATION_TESTS = \
-	tests/integration/test_pki_golden.py
+	tests/integration/test_cri.py \
+	tests/integration/test_pki_golden.py \
+	tests/integration/test_unit_file.py
 TESTS += $(INTEGRATION_TESTS)
 EXTRA_DIST += $(INTEGRATION_TESTS) tests/integration/pytest \
 	tests/golden/pki/ecdsa-ipv6.txt \
