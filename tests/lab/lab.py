@@ -95,14 +95,14 @@ class Lab:
     def get_parts(self, kubernetes=None, kube_bin=None, with_agentd=True):
         machine.raise_limits(self.progress)
         minor = gobuild.find_minor(kubernetes or DEFAULT_KUBERNETES)
+        # First, because a tree that does not build shall say so before a long build of Kubernetes.
+        own = [agentd.layer(self.progress)] if with_agentd else []
         root = rootfs.rootfs(self.progress)
         built = gobuild.kubernetes(minor, self.progress)
         if kube_bin:
             built = with_own_binaries(built, Path(kube_bin))
         runtime = gobuild.runtime(self.progress)
-        layers = [built / "layer", runtime / "layer", root]
-        if with_agentd:
-            layers.insert(0, agentd.layer(self.progress))
+        layers = [*own, built / "layer", runtime / "layer", root]
         version = run([built / "bin/kubeadm", "version", "--output", "short"]).stdout.strip()
         return {
             "kubernetes": minor, "kube_bin": str(kube_bin) if kube_bin else None,
