@@ -15,12 +15,15 @@ struct discover_request {
 	const struct token *token; /* copied */
 	const struct strv *pins;   /* copied */
 	bool unsafe_skip;
-	const char *file_path; /* discovery by file instead: a kubeconfig (section 12.3), or NULL */
+	const char *file_path; /* discovery by file instead: a kubeconfig (section 12.3), or NULL;
+				* then nothing else is looked at */
 };
 
 /* An op whose impl is read with discover_result(). It completes when the cluster is found and
- * trusted; a cluster-info without our signature yet is asked again every 0.5 s (it fails with
- * ERROR_PENDING after 30 s of that). */
+ * trusted; a cluster-info that is not there, closed to strangers or without our signature yet is
+ * asked for again every 0.5 s (it fails with ERROR_PENDING after 30 s of that). NULL with err set
+ * for a request that cannot succeed. By file, the result has no kubeconfig, and the server and CA
+ * are the file's; what credential it holds is read with kubeconfig_read(). */
 struct op *discover_start(struct loop *loop, const struct discover_request *request,
 			  struct error *err);
 const struct clusterinfo *discover_result(const struct op *op);
