@@ -22,7 +22,8 @@ typedef void (*loop_io_fn)(int fd, unsigned events, void *userdata);
 
 enum { LOOP_READ = 1, LOOP_WRITE = 2 };
 
-/* The clock is borrowed for the loop's life. Never NULL: failure to get an event base aborts. */
+/* The clock is borrowed for the loop's life. Never NULL: failure to get an event base aborts. Every
+ * timer, descriptor and signal must be freed before its loop. */
 struct loop *loop_new(struct clock *clock);
 struct loop *loop_free(struct loop *loop);
 DEFINE_CLEANUP(struct loop, loop_free)
@@ -30,7 +31,8 @@ DEFINE_CLEANUP(struct loop, loop_free)
 struct clock *loop_clock(struct loop *loop);
 /* Runs until loop_quit(); returns the status given there. */
 int loop_run(struct loop *loop);
-/* One round: waits (if `wait`) for events, delivers them, the deferred, and calls the hook. */
+/* One round: waits (if `wait`) for events, delivers them, the timers that are due, the deferred,
+ * and calls the hook. Never sleeps while something is deferred or a timer is due. */
 void loop_once(struct loop *loop, bool wait);
 void loop_quit(struct loop *loop, int status);
 void loop_set_after_batch(struct loop *loop, loop_fn hook, void *userdata);
@@ -54,6 +56,10 @@ void loop_timer_arm(struct loop_timer *timer, uint64_t delay_ns, uint64_t slack_
 void loop_timer_arm_at(struct loop_timer *timer, uint64_t monotonic_ns, uint64_t slack_ns);
 void loop_timer_disarm(struct loop_timer *timer);
 bool loop_timer_armed(const struct loop_timer *timer);
+/* Monotonic time at which the loop would go on by itself: now while something is deferred, else
+ * when it would wake up for its timers, UINT64_MAX if none is armed. What a test moves its clock
+ * to. */
+uint64_t loop_next_deadline(const struct loop *loop);
 
 /* Watches a descriptor, which stays the caller's. Starts wanting nothing. */
 struct loop_io *loop_io_new(struct loop *loop, int fd, loop_io_fn fn, void *userdata);
