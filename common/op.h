@@ -8,6 +8,7 @@
 #pragma once
 
 #include <stdbool.h>
+#include <stdint.h>
 
 #include "common/error.h"
 #include "common/loop.h"
@@ -19,13 +20,14 @@ typedef void (*op_done_fn)(struct op *op, void *userdata);
 struct op_kind {
 	const char *name;
 	/* Called by op_drop() when the op has not completed: must make sure that op_complete() and
-	 * op_fail() are not called any more. May be NULL. */
+	 * op_fail() are not called any more. May be NULL. The inner op of op_new_then() has been
+	 * dropped before. */
 	void (*cancel)(void *impl);
 	/* Called last, completed or not. May be NULL. */
 	void (*free)(void *impl);
 };
 
-/* For owners. */
+/* For owners. Watching an op that has been delivered already delivers it again. */
 void op_watch(struct op *op, op_done_fn done, void *userdata);
 struct op *op_drop(struct op *op); /* accepts NULL, returns NULL */
 DEFINE_CLEANUP(struct op, op_drop)
@@ -45,15 +47,18 @@ struct op *op_new(struct loop *loop, const struct op_kind *kind, void *impl);
 /* value may be NULL and is consumed. */
 void op_complete(struct op *op, struct value *value);
 void op_fail(struct op *op, const struct error *error);
+/* Makes op_impl() answer shown instead of impl, for a maker that keeps more than its owner may see.
+ */
+void op_show(struct op *op, void *shown);
 
 /* Ready-made ops: one that completes with value (consumed) on the next round, one that fails, and
  * one that completes after a delay. */
 struct op *op_new_done(struct loop *loop, struct value *value);
 struct op *op_new_failed(struct loop *loop, const struct error *error);
 struct op *op_new_sleep(struct loop *loop, uint64_t ns);
-/* An op that goes on with `inner` (consumed): when inner succeeds, `then` reads it and completes
- * `outer` or gives a new value; on failure outer fails alike. then returns 0 and *ret_value
- * (may stay NULL), or a negative errno with err set. */
+/* An op that goes on with `inner` (consumed): when inner succeeds, `then` reads it and answers what
+ * the new op completes with: 0 and *ret_value (may stay NULL), or a negative errno with err set. If
+ * inner fails, the new op fails alike and then is not called. inner is dropped after then. */
 typedef int (*op_then_fn)(struct op *inner, void *impl, struct value **ret_value,
 			  struct error *err);
 struct op *op_new_then(struct loop *loop, const struct op_kind *kind, void *impl, struct op *inner,
