@@ -13,7 +13,9 @@ struct backoff {
 
 #define BACKOFF_INIT ((struct backoff){ 0 })
 
-/* How long to wait after this failure, in nanoseconds; UINT64_MAX = not before the role changes.
- * random is uniform over 32 bits and spreads the wait (full jitter where the table says so). */
+/* How long to wait after this failure, in nanoseconds; UINT64_MAX = not before the role changes
+ * (what is wrong may come right by itself: the caller goes on observing). random is uniform over 32
+ * bits and spreads the wait: full jitter for ERROR_NETWORK, the last quarter for the other classes
+ * that wait for a server, not at all for local ones; UINT32_MAX gives the longest wait. */
 uint64_t backoff_next(struct backoff *backoff, const struct error *error, uint32_t random);
 void backoff_reset(struct backoff *backoff);
