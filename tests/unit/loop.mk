@@ -1,0 +1,13 @@
+# The loop and what runs on it: ops, tasks, back-off, threads, children, HTTP, inotify.
+check_PROGRAMS += tests/unit/test-loop
+TESTS += tests/unit/test-loop
+tests_unit_test_loop_SOURCES = \
+	tests/unit/test-loop.c \
+	tests/unit/test-loop.h \
+	tests/unit/test-loop-backoff.c \
+	tests/unit/test-loop-loop.c \
+	tests/unit/test-loop-op.c \
+	tests/unit/test-loop-task.c
+tests_unit_test_loop_CPPFLAGS = $(UNIT_CPPFLAGS)
+tests_unit_test_loop_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
+tests_unit_test_loop_LDADD = libcommon.a $(CHECK_LIBS) $(DEPS_LIBS)
