@@ -9,10 +9,17 @@
 
 char buf_empty_[1];
 
+static void wipe_and_free(struct buf *buf)
+{
+	if (!buf->allocated)
+		return;
+	explicit_bzero(buf->data, buf->allocated);
+	free(buf->data);
+}
+
 void buf_done(struct buf *buf)
 {
-	if (buf->allocated)
-		free(buf->data);
+	wipe_and_free(buf);
 	*buf = BUF_INIT(buf->cap);
 }
 
@@ -28,6 +35,7 @@ void buf_reset(struct buf *buf)
 static int reserve(struct buf *buf, size_t more)
 {
 	size_t need, size;
+	char *grown;
 
 	if (more > buf->cap || buf->length > buf->cap - more) {
 		buf->overflow = true;
@@ -38,7 +46,11 @@ static int reserve(struct buf *buf, size_t more)
 		return 0;
 	size = MAX(buf->allocated * 2, (size_t)64);
 	size = MIN(MAX(size, need), buf->cap + 1);
-	buf->data = xreallocarray(buf->allocated ? buf->data : NULL, size, 1);
+	/* Not by realloc(), which would leave a copy behind. */
+	grown = xmalloc(size);
+	memcpy(grown, buf->data, buf->length + 1);
+	wipe_and_free(buf);
+	buf->data = grown;
 	buf->allocated = size;
 	return 0;
 }

@@ -1,7 +1,8 @@
 /* A growing buffer of bytes with a hard cap.
  *
  * Invariants: `data` is never NULL and always terminated by a NUL that `length` does not count, so
- * that it may be used as a string; going over the cap is an error of the writer, never an abort. */
+ * that it may be used as a string; going over the cap is an error of the writer, never an abort.
+ * Memory is wiped when it is given back: a private key or a token may have passed through it. */
 #pragma once
 
 #include <stdarg.h>

@@ -26,24 +26,28 @@ struct file_content {
 	uid_t uid; /* (uid_t)-1 = leave as created */
 	gid_t gid;
 };
-/* Replaces one file. Missing parents are made with mode 0755 (0700 where the mode has no bits for
- * others and the path is below a directory named manifests, pki excepted). Does nothing and returns
- * 0 if the file has these bytes, mode and owner already; 1 if it was written. */
+/* Replaces one file. Missing parents are made with mode 0755; a directory that wants another mode
+ * is made before, with file_make_directory(). Does nothing and returns 0 if the file has these
+ * bytes, mode and owner already; 1 if it was written. A symbolic link there is replaced, not
+ * followed. */
 int file_replace(const struct file_content *content, struct error *err);
-/* Replaces several files under one redo record in state_directory (0600): once the record is
- * durable, the set will be complete, now or at the next start. */
+/* Whether file_replace() would do nothing. */
+bool file_is_replaced(const struct file_content *content);
+/* Replaces several files under one redo record in state_directory (redo/set, 0600): once the record
+ * is durable, the set will be complete, now or at the next start, or before the next set. Returns
+ * 1, 0 if all of them were so already. */
 int file_replace_set(const char *state_directory, const struct file_content *contents, size_t count,
 		     struct error *err);
-/* Finishes what a kill interrupted: completes redo records of state_directory. Called once at
+/* Finishes what a kill interrupted: completes the redo record of state_directory. Called once at
  * start, before anything is swept or observed. */
 int file_redo(const char *state_directory, struct error *err);
 /* Removes left-over temporary files of ours in a directory. */
 void file_sweep(const char *directory);
 /* Removes a file durably. Returns 1, 0 if it was not there. */
 int file_remove(const char *path, struct error *err);
-/* Makes a directory and its parents; an existing one keeps its mode. */
+/* Makes a directory; its missing parents get mode 0755, an existing one keeps its mode. */
 int file_make_directory(const char *path, mode_t mode, struct error *err);
-/* Points a symbolic link at target, atomically. */
+/* Points a symbolic link at target, atomically. Returns 1, 0 if it did so already. */
 int file_link(const char *path, const char *target, struct error *err);
 /* Whether a regular file has these bytes and permission bits. */
 bool file_is(const char *path, const void *bytes, size_t length, mode_t mode);

@@ -12,6 +12,7 @@
  * blocking, at most the buffer's cap. Returns 1, 0 if it is not there; *ret_mode gets its mode. */
 int fs_read_trusted(const char *path, uid_t uid, struct buf *buf, mode_t *ret_mode,
 		    struct error *err);
+/* Follows links: one that leads nowhere does not exist. */
 bool fs_exists(const char *path);
 /* 1 if it is a directory with no entries, or does not exist; 0 if it has some. */
 int fs_is_empty_directory(const char *path, struct error *err);

@@ -24,12 +24,18 @@ libcommon_a_SOURCES = \
 	common/json.h \
 	common/yaml.c \
 	common/yaml.h \
+	common/yaml-scalar.c \
+	common/yaml-scalar.h \
 	common/decode.c \
 	common/decode.h \
 	common/parse.c \
 	common/parse.h \
+	common/parse-address.c \
 	common/file.c \
 	common/file.h \
+	common/file-set.c \
+	common/digest.c \
+	common/digest.h \
 	common/fs.c \
 	common/fs.h \
 	common/loop.c \

@@ -10,6 +10,7 @@
 
 #include "common/alloc.h"
 #include "common/buf.h"
+#include "common/parse.h"
 
 enum { RECORD_MAX = 64 * 1024, FIELDS_MAX = 16 };
 
@@ -43,44 +44,26 @@ void log_set_sink(log_sink_fn sink, void *userdata)
 	sink_userdata_ = userdata;
 }
 
-/* Length of the UTF-8 character at text, 0 if there is none that may be shown: a control character,
- * or bytes that are not UTF-8. */
-static size_t printable_length(const unsigned char *text)
-{
-	size_t length;
-	uint32_t c;
-
-	if (text[0] < 0x80)
-		return text[0] >= 0x20 && text[0] != 0x7f;
-	length = text[0] >= 0xf0 ? 4 : text[0] >= 0xe0 ? 3 : 2;
-	c = text[0] & (0xffu >> (length + 1));
-	if (text[0] < 0xc2 || text[0] > 0xf4)
-		return 0;
-	for (size_t i = 1; i < length; i++) {
-		if ((text[i] & 0xc0) != 0x80)
-			return 0;
-		c = c << 6 | (text[i] & 0x3fu);
-	}
-	if (c < 0xa0 || (length == 3 && c < 0x800) || (length == 4 && c < 0x10000) ||
-	    (c >= 0xd800 && c < 0xe000) || c > 0x10ffff)
-		return 0;
-	return length;
-}
-
 void log_escape(const char *text, struct buf *buf)
 {
-	while (*text) {
-		size_t length = printable_length((const unsigned char *)text);
+	size_t left = strlen(text);
 
-		if (length > 0)
+	while (left > 0) {
+		uint32_t c = 0;
+		size_t length = parse_utf8(text, left, &c);
+
+		if (length > 0 && c >= 0x20 && !(c >= 0x7f && c < 0xa0)) {
 			(void)buf_append(buf, text, length);
-		else if (*text == '\n')
+		} else if (*text == '\n') {
 			(void)buf_append_string(buf, "\\n");
-		else if (*text == '\t')
+		} else if (*text == '\t') {
 			(void)buf_append_string(buf, "\\t");
-		else
+		} else {
 			(void)buf_printf(buf, "\\x%02x", (unsigned char)*text);
-		text += MAX(length, (size_t)1);
+			length = 1;
+		}
+		text += length;
+		left -= length;
 	}
 }
 

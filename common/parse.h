@@ -7,6 +7,8 @@
 
 #include "common/buf.h"
 
+/* The UTF-8 character at the start of bytes: its length, 1 to 4; 0 where there is none. */
+size_t parse_utf8(const char *bytes, size_t length, uint32_t *ret);
 int parse_u64(const char *text, uint64_t *ret);
 int parse_i64(const char *text, int64_t *ret);
 int parse_port(const char *text, uint16_t *ret);

@@ -13,6 +13,7 @@ int main(void)
 	srunner_add_suite(runner, suite_secret());
 	srunner_add_suite(runner, suite_log());
 	srunner_add_suite(runner, suite_json());
+	srunner_add_suite(runner, suite_yaml());
 	srunner_run_all(runner, CK_ENV);
 	failed = srunner_ntests_failed(runner);
 	srunner_free(runner);
