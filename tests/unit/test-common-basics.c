@@ -9,7 +9,7 @@
 #include "common/json.h"
 #include "common/names.h"
 #include "common/strv.h"
-#include "test-common.h"
+#include "tests/unit/test-common.h"
 
 struct value *test_json(const char *text)
 {

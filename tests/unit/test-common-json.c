@@ -4,7 +4,7 @@
 
 #include "common/alloc.h"
 #include "common/json.h"
-#include "test-common.h"
+#include "tests/unit/test-common.h"
 
 static const char *const round_trips[] = {
 	"null",

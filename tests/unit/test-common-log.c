@@ -7,7 +7,7 @@
 
 #include "common/alloc.h"
 #include "common/log.h"
-#include "test-common.h"
+#include "tests/unit/test-common.h"
 
 LOG_SCOPE("test-scope");
 

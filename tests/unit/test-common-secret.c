@@ -5,7 +5,7 @@
 
 #include "common/alloc.h"
 #include "common/secret.h"
-#include "test-common.h"
+#include "tests/unit/test-common.h"
 
 START_TEST(test_secret_keeps_its_bytes)
 {

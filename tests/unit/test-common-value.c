@@ -1,7 +1,7 @@
 /* Tests of common/value.c and common/value-merge.c. */
 #include "common/alloc.h"
 #include "common/value.h"
-#include "test-common.h"
+#include "tests/unit/test-common.h"
 
 static struct value *labels(void)
 {

@@ -9,7 +9,7 @@
 #include "common/json.h"
 #include "common/yaml-scalar.h"
 #include "common/yaml.h"
-#include "test-common.h"
+#include "tests/unit/test-common.h"
 
 static const char *const golden[] = {
 	"cluster-configuration",

@@ -1,5 +1,5 @@
 /* Runs the suites of common/; each module has a file of its own beside this one. */
-#include "test-common.h"
+#include "tests/unit/test-common.h"
 
 #include <stdlib.h>
 
@@ -14,6 +14,7 @@ int main(void)
 	srunner_add_suite(runner, suite_log());
 	srunner_add_suite(runner, suite_json());
 	srunner_add_suite(runner, suite_yaml());
+	srunner_add_suite(runner, suite_decode());
 	srunner_run_all(runner, CK_ENV);
 	failed = srunner_ntests_failed(runner);
 	srunner_free(runner);

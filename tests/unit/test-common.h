@@ -12,6 +12,7 @@ Suite *suite_secret(void);
 Suite *suite_log(void);
 Suite *suite_json(void);
 Suite *suite_yaml(void);
+Suite *suite_decode(void);
 
 /* A value from JSON text with ' for ", which fails the test if it does not parse. */
 struct value *test_json(const char *text);
