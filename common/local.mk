@@ -43,6 +43,7 @@ libcommon_a_SOURCES = \
 	common/op.c \
 	common/op.h \
 	common/task.c \
+	common/task-op.c \
 	common/task.h \
 	common/backoff.c \
 	common/backoff.h \

@@ -45,6 +45,10 @@ struct task *task_new(struct loop *loop, const struct stage *stages, void *conte
 /* Cancels what is in flight. Accepts NULL, returns NULL. */
 struct task *task_free(struct task *task);
 DEFINE_CLEANUP(struct task, task_free)
+/* The same as an op: it completes without a value when the task has ended, or fails as it did.
+ * op_impl() is the context, which is freed with the op; op_drop() cancels. */
+struct op *task_op_new(struct loop *loop, const struct stage *stages, void *context,
+		       void (*free_context)(void *context));
 
 void *task_context(struct task *task);
 struct loop *task_loop(struct task *task);

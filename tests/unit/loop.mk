@@ -7,7 +7,8 @@ tests_unit_test_loop_SOURCES = \
 	tests/unit/test-loop-backoff.c \
 	tests/unit/test-loop-loop.c \
 	tests/unit/test-loop-op.c \
-	tests/unit/test-loop-task.c
+	tests/unit/test-loop-task.c \
+	tests/unit/test-loop-task-op.c
 tests_unit_test_loop_CPPFLAGS = $(UNIT_CPPFLAGS)
 tests_unit_test_loop_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
 tests_unit_test_loop_LDADD = libcommon.a $(CHECK_LIBS) $(DEPS_LIBS)

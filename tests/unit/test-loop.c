@@ -27,10 +27,12 @@ void fixture_next(struct fixture *fixture)
 int main(void)
 {
 	SRunner *runner = srunner_create(loop_suite());
+	Suite *tasks = task_suite();
 	int failed;
 
 	srunner_add_suite(runner, op_suite());
-	srunner_add_suite(runner, task_suite());
+	suite_add_tcase(tasks, task_op_cases());
+	srunner_add_suite(runner, tasks);
 	srunner_add_suite(runner, backoff_suite());
 	srunner_run_all(runner, CK_ENV);
 	failed = srunner_ntests_failed(runner);

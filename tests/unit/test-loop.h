@@ -8,6 +8,7 @@
 Suite *loop_suite(void);
 Suite *op_suite(void);
 Suite *task_suite(void);
+TCase *task_op_cases(void);
 Suite *backoff_suite(void);
 
 struct fixture {
