@@ -14,41 +14,33 @@
 
 #define CLUSTER_INFO_PATH "/api/v1/namespaces/kube-public/configmaps/cluster-info"
 
-enum { REQUEST_TIMEOUT_MS = 5000, ASK_AGAIN_MS = 500, STAGE_TIMEOUT_S = 60 };
-enum { HTTP_OK = 200, HTTP_UNAUTHORIZED = 401, HTTP_FORBIDDEN = 403, HTTP_NOT_FOUND = 404 };
+enum { REPLY_MAX = 64 * 1024, REQUEST_TIMEOUT_MS = 5000, ASK_AGAIN_MS = 500, STAGE_TIMEOUT_S = 60 };
+enum { HTTP_UNAUTHORIZED = 401, HTTP_FORBIDDEN = 403, HTTP_NOT_FOUND = 404 };
 
 /* How long a cluster-info may be without our signature, or closed, before that is an error. */
 static const uint64_t patience_ns = 30 * NSEC_PER_SEC;
 
 struct discover {
-	struct op *op; /* whose impl this is */
-	struct task *task;
 	char *server; /* https:// and the endpoint that we were given, or the file's server */
 	struct token token;
 	struct strv pins;
 	bool unsafe_skip;
 	char *file_path;
 
-	struct http *http; /* of the present stage */
+	struct http *anybody,
+	    *verified; /* connections to whoever answers, and to a proven server */
 	bool waiting;
 	uint64_t waiting_since_ns;
 	struct clusterinfo candidate; /* believed so far, but not compared yet */
 	struct clusterinfo found;
 };
 
-static void discover_cancel(void *impl)
+static void discover_free(void *context)
 {
-	struct discover *d = impl;
+	struct discover *d = context;
 
-	d->task = task_free(d->task);
-}
-
-static void discover_free(void *impl)
-{
-	struct discover *d = impl;
-
-	task_free(d->task);
-	http_free(d->http);
+	http_free(d->anybody);
+	http_free(d->verified);
 	token_done(&d->token);
 	strv_done(&d->pins);
 	clusterinfo_done(&d->candidate);
@@ -58,39 +50,28 @@ static void discover_free(void *impl)
 	free(d);
 }
 
-static const struct op_kind discover_kind = {
-	.name = "discover",
-	.cancel = discover_cancel,
-	.free = discover_free,
-};
-
 static struct discover *discover_of(struct task *task)
 {
 	return task_context(task);
 }
 
-/* GET of cluster-info, without a credential, as one who trusts ca_pem (NULL: anybody). */
-static struct op *get_cluster_info(struct task *task, const char *ca_pem, struct error *err)
+/* GET of cluster-info, without a credential. */
+static struct op *get_cluster_info(struct discover *d, struct http *http, struct error *err)
 {
 	static const char *const headers[] = { "Accept: application/json", NULL };
-	struct discover *d = discover_of(task);
-	struct http_identity identity = { .ca_pem = ca_pem, .insecure = ca_pem == NULL };
 	size_t length = strlen(d->server);
-	_cleanup_free_ char *url = NULL;
+	bool has_slash = length > 0 && d->server[length - 1] == '/';
+	_cleanup_free_ char *url =
+	    xasprintf("%.*s" CLUSTER_INFO_PATH, (int)length - has_slash, d->server);
 	struct http_request request = {
 		.method = "GET",
+		.url = url,
 		.headers = headers,
 		.timeout_ms = REQUEST_TIMEOUT_MS,
-		.reply_cap = 64 * KIB,
+		.reply_cap = REPLY_MAX,
 	};
 
-	if (length > 0 && d->server[length - 1] == '/')
-		length--;
-	url = xasprintf("%.*s" CLUSTER_INFO_PATH, (int)length, d->server);
-	request.url = url;
-	if (!d->http)
-		d->http = http_new(task_loop(task), &identity);
-	return http_send(d->http, &request, err);
+	return http_send(http, &request, err);
 }
 
 /* The last stage's last step: from here on others may see it. */
@@ -152,7 +133,12 @@ static int parse_reply(const struct http_reply *reply, struct value **ret, struc
 
 static struct op *fetch_start(struct task *task, struct error *err)
 {
-	return get_cluster_info(task, NULL, err);
+	struct discover *d = discover_of(task);
+	struct http_identity identity = { .insecure = true };
+
+	if (!d->anybody)
+		d->anybody = http_new(task_loop(task), &identity);
+	return get_cluster_info(d, d->anybody, err);
 }
 
 static int fetch_finish(struct task *task, struct op *op, struct error *err)
@@ -179,14 +165,17 @@ static int fetch_finish(struct task *task, struct op *op, struct error *err)
 				" expired, or be of another cluster; make a new one with"
 				" `agentctl token create` on a control plane",
 				d->server, d->token.id);
-	/* Another trust needs another connection. */
-	d->http = http_free(d->http);
 	return STAGE_NEXT;
 }
 
 static struct op *compare_start(struct task *task, struct error *err)
 {
-	return get_cluster_info(task, discover_of(task)->candidate.ca_pem, err);
+	struct discover *d = discover_of(task);
+	struct http_identity identity = { .ca_pem = d->candidate.ca_pem };
+
+	if (!d->verified)
+		d->verified = http_new(task_loop(task), &identity);
+	return get_cluster_info(d, d->verified, err);
 }
 
 /* The op's failure, with what may be behind it if it is one of trust. */
@@ -315,18 +304,6 @@ static const struct stage file_stages[] = {
 	{},
 };
 
-static void finished(struct task *task, const struct error *error, void *userdata)
-{
-	struct discover *d = userdata;
-
-	d->task = task_free(task);
-	d->http = http_free(d->http);
-	if (error)
-		op_fail(d->op, error);
-	else
-		op_complete(d->op, NULL);
-}
-
 static int check_request(const struct discover_request *request, struct error *err)
 {
 	_cleanup_free_ char *server = NULL;
@@ -363,16 +340,12 @@ struct op *discover_start(struct loop *loop, const struct discover_request *requ
 		d->token.secret = secret_ref(request->token->secret);
 		strv_copy(&d->pins, request->pins);
 	}
-	d->op = op_new(loop, &discover_kind, d);
-	d->task =
-	    task_new(loop, request->file_path ? file_stages : token_stages, d, NULL, finished, d);
-	return d->op;
+	return task_op_new(loop, request->file_path ? file_stages : token_stages, d, discover_free);
 }
 
 const struct clusterinfo *discover_result(const struct op *op)
 {
 	const struct discover *d = op_impl(op);
 
-	assert(op_kind_of(op) == &discover_kind);
 	return &d->found;
 }

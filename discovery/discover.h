@@ -19,7 +19,7 @@ struct discover_request {
 				* then nothing else is looked at */
 };
 
-/* An op whose impl is read with discover_result(). It completes when the cluster is found and
+/* An op that is read with discover_result(). It completes when the cluster is found and
  * trusted; a cluster-info that is not there, closed to strangers or without our signature yet is
  * asked for again every 0.5 s (it fails with ERROR_PENDING after 30 s of that). NULL with err set
  * for a request that cannot succeed. By file, the result has no kubeconfig, and the server and CA

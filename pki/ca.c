@@ -2,7 +2,6 @@
  * templates, extension by extension in its order. */
 #include "pki/ca.h"
 
-#include <arpa/inet.h>
 #include <errno.h>
 #include <openssl/err.h>
 #include <openssl/rand.h>
@@ -10,6 +9,7 @@
 #include <string.h>
 
 #include "common/alloc.h"
+#include "common/parse.h"
 #include "pki/openssl.h"
 
 enum { KEY_ID_SIZE = 20 };
@@ -113,21 +113,6 @@ static void add_dns_names(GENERAL_NAMES *names, const struct strv *list)
 		add_general_name(names, GEN_DNS, ASN1_IA5STRING_new(), name, strlen(name));
 }
 
-/* The bytes of an address, an IPv4 address in IPv6 clothes being four; 0 if it is none. */
-static size_t address_bytes(const char *text, uint8_t ret[static 16])
-{
-	static const uint8_t mapped[12] = { [10] = 0xff, [11] = 0xff };
-
-	if (inet_pton(AF_INET, text, ret) == 1)
-		return 4;
-	if (inet_pton(AF_INET6, text, ret) != 1)
-		return 0;
-	if (memcmp(ret, mapped, sizeof(mapped)) != 0)
-		return 16;
-	memmove(ret, ret + sizeof(mapped), 4);
-	return 4;
-}
-
 static bool has_address(const GENERAL_NAMES *names, const uint8_t *bytes, size_t length)
 {
 	for (int i = 0; i < sk_GENERAL_NAME_num(names); i++) {
@@ -145,14 +130,16 @@ static bool has_address(const GENERAL_NAMES *names, const uint8_t *bytes, size_t
 static int add_addresses(GENERAL_NAMES *names, const struct strv *list, struct error *err)
 {
 	STRV_FOREACH(address, list) {
-		uint8_t bytes[16];
-		size_t length = address_bytes(address, bytes);
+		struct parse_address parsed;
+		size_t length;
 
-		if (length == 0)
+		if (parse_ip(address, &parsed) < 0)
 			return error_set(err, ERROR_CONFIG, -EINVAL, "\"%s\" is not an IP address",
 					 address);
-		if (!has_address(names, bytes, length))
-			add_general_name(names, GEN_IPADD, ASN1_OCTET_STRING_new(), bytes, length);
+		length = parsed.family == AF_INET ? 4 : 16;
+		if (!has_address(names, parsed.bytes, length))
+			add_general_name(names, GEN_IPADD, ASN1_OCTET_STRING_new(), parsed.bytes,
+					 length);
 	}
 	return 0;
 }

@@ -1,51 +1,24 @@
 /* All certificates of a cluster and their names; see profiles.h. */
 #include "pki/profiles.h"
 
-#include <arpa/inet.h>
 #include <string.h>
 
 #include "common/alloc.h"
+#include "common/parse.h"
 #include "pki/cert.h"
-
-enum { LABEL_MAX = 63, NAME_MAX_LENGTH = 253 };
 
 static bool is_address(const char *text)
 {
-	struct in6_addr address;
+	struct parse_address address;
 
-	return inet_pton(AF_INET, text, &address) == 1 || inet_pton(AF_INET6, text, &address) == 1;
-}
-
-static bool is_alphanumeric(char c)
-{
-	return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9');
-}
-
-/* Whether a name is a lower-case DNS name as Kubernetes has them (RFC 1123). */
-static bool is_dns_name(const char *text)
-{
-	static const char characters[] = "abcdefghijklmnopqrstuvwxyz0123456789-";
-
-	if (strlen(text) > NAME_MAX_LENGTH)
-		return false;
-	for (;;) {
-		size_t length = strspn(text, characters);
-
-		if (length == 0 || !is_alphanumeric(text[0]) || !is_alphanumeric(text[length - 1]))
-			return false;
-		if (text[length] == '\0')
-			return true;
-		if (text[length] != '.')
-			return false;
-		text += length + 1;
-	}
+	return parse_ip(text, &address) == 0;
 }
 
 bool profile_san_is_valid(const char *san)
 {
 	if (is_address(san))
 		return true;
-	return is_dns_name(strncmp(san, "*.", 2) == 0 ? san + 2 : san);
+	return parse_is_dns_subdomain(strncmp(san, "*.", 2) == 0 ? san + 2 : san);
 }
 
 static void add(const char *san, struct strv *ret_dns, struct strv *ret_addresses)
