@@ -7,7 +7,9 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "common/buf.h"
 #include "common/error.h"
+#include "common/parse.h"
 #include "common/secret.h"
 #include "common/strv.h"
 #include "common/value.h"
@@ -37,7 +39,7 @@ struct role_taint {
 struct role_taints {
 	struct role_taint *items;
 	size_t count;
-	bool is_set; /* [] was written: no taints; false: the default of the role */
+	bool is_set; /* written, also as []; false: items are the default of the role */
 };
 struct role_token {
 	struct secret *token; /* id.secret; never NULL after acceptance */
@@ -74,7 +76,7 @@ struct role_cluster {
 	char *service_subnet, *pod_subnet, *dns_domain; /* pod_subnet may be NULL */
 	struct strv api_server_sans;
 	struct role_component api_server, controller_manager, scheduler;
-	char *etcd_image_tag; /* or NULL */
+	char *etcd_image_repository, *etcd_image_tag; /* or NULL */
 	char *etcd_data_dir;
 	struct role_args etcd_extra_args;
 	struct strv etcd_server_sans, etcd_peer_sans;
@@ -103,7 +105,9 @@ struct role {
 	struct role_node_registration node;
 	char *advertise_address; /* resolved on a control plane, else NULL */
 	uint16_t bind_port;
-	struct role_tokens tokens; /* control plane */
+	/* timeouts.controlPlaneComponentHealthCheck: how long a component may take to start. */
+	int64_t component_health_timeout_s;
+	struct role_tokens tokens; /* control plane: at least one; none on a worker */
 	struct role_cluster cluster;
 	struct role_join join;		/* worker */
 	struct value *kubelet;		/* KubeletConfiguration as written, or NULL */
@@ -117,6 +121,13 @@ struct role *role_ref(const struct role *role);
 struct role *role_unref(struct role *role);
 DEFINE_CLEANUP(struct role, role_unref)
 
+/* An address of the host, for tests. */
+struct role_address {
+	const char *interface;
+	struct parse_address address;
+	bool is_up, is_loopback, is_point_to_point;
+};
+
 /* What detection needs and tests replace. */
 struct role_host {
 	const char *hostname;
@@ -124,18 +135,32 @@ struct role_host {
 	const char *kubelet_version; /* "v1.36.3", or NULL where there is no kubelet */
 	int (*credential)(void *userdata, const char *name, struct secret **ret); /* systemd's */
 	void *userdata;
+	/* The accepted role, or NULL: what was detected for it (name, address, socket, version) is
+	 * kept where the new text leaves it open, so that it does not move with the host. */
+	const struct role *current;
+	const struct role_address *addresses; /* NULL = ask the kernel */
+	size_t address_count;
 };
 
 /* Parses and validates the documents of a text (name is for messages), fills defaults and resolves
  * what is detected. Tokens left out on a control plane are made. Errors are ERROR_CONFIG with
- * name:line:col, and a suggestion where one is near; nothing is changed by an error. */
+ * name:line:col, and a suggestion where one is near; nothing is changed by an error. The role gets
+ * the text's digest and name as digest and source; its generation is the caller's (0). */
 int role_parse(const char *text, size_t length, const char *name, const struct role_host *host,
 	       struct role **ret, struct error *err);
 /* Whether `next` may follow `current` on a running node: a fixed field that changed, or another
- * kind, is refused with the reason. current NULL: anything may. */
+ * kind, is refused with the reason. current NULL: anything may; pass NULL while nothing of the
+ * current role has been applied, so that a mistake in it can still be mended. */
 int role_may_follow(const struct role *current, const struct role *next, struct error *err);
 /* The role as YAML documents, completed and without secrets, for GetRole. */
 int role_print(const struct role *role, struct buf *buf);
+/* The same with its secrets, to be kept in a file of mode 0600: role_parse() of it gives this role
+ * again, with what was detected and made (its digest, source and generation are to be kept beside
+ * it). The caller wipes the buffer. */
+int role_write(const struct role *role, struct buf *buf);
+/* The ClusterConfiguration that ConfigMap kube-system/kubeadm-config holds: completed, with sorted
+ * keys, byte by byte kubeadm's after yaml_write(). The caller unrefs. */
+struct value *role_cluster_document(const struct role *role);
 
 /* Shorthands. */
 static inline bool role_is_control_plane(const struct role *role)

@@ -1,0 +1,367 @@
+/* The role: documents in, one immutable counted snapshot out; see role.h. What the documents may
+ * say is in the tables of agentd/schema. */
+#include "agentd/role.h"
+
+#include <errno.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "agentd/schema/checks.h"
+#include "agentd/schema/schema.h"
+#include "common/alloc.h"
+#include "common/file.h"
+#include "common/fs.h"
+#include "common/names.h"
+#include "common/yaml.h"
+
+enum {
+	TOKEN_FILE_MAX = 4096,
+	YEAR_S = 365 * 24 * 3600,
+	COMPONENT_HEALTH_TIMEOUT_S = 240,
+};
+
+static const char *const kind_names[] = {
+	[ROLE_NONE] = "none", [ROLE_CONTROL_PLANE] = "control-plane", [ROLE_WORKER] = "worker"
+};
+
+const char *role_kind_name(enum role_kind kind)
+{
+	return names_text(kind_names, ARRAY_SIZE(kind_names), (int)kind);
+}
+
+struct role *role_ref(const struct role *role)
+{
+	struct role *mine = (struct role *)role;
+
+	if (mine)
+		mine->refs++;
+	return mine;
+}
+
+struct role *role_unref(struct role *role)
+{
+	if (!role)
+		return NULL;
+	assert(role->refs > 0);
+	if (--role->refs > 0)
+		return NULL;
+
+	decode_free(schema_init_rows, role);
+	decode_free(schema_join_rows, role);
+	decode_free(schema_cluster_rows, &role->cluster);
+	value_unref(role->kubelet);
+	value_unref(role->kube_proxy);
+	value_unref(role->cluster_document);
+	free(role->source);
+	free(role);
+	return NULL;
+}
+
+static void flat_done(struct schema_role *flat)
+{
+	decode_free(schema_role_rows, flat);
+}
+DEFINE_CLEANUP_VALUE(struct schema_role, flat_done)
+
+/* Which kind of role the documents make. */
+
+static int refuse_document(const struct schema_text *text, enum schema_kind kind,
+			   enum role_kind role, struct error *err)
+{
+	const char *reason = "is not for such a host";
+
+	if (role == ROLE_WORKER && (kind == SCHEMA_KUBELET || kind == SCHEMA_KUBE_PROXY))
+		reason = "comes from the cluster";
+	else if (role == ROLE_WORKER)
+		reason = "is for a control plane";
+	else if (role == ROLE_CONTROL_PLANE)
+		reason = "is for a worker";
+	return schema_error(text, text->documents[kind], err, "role is %s, but %s %s",
+			    role_kind_name(role), schema_documents[kind].kind, reason);
+}
+
+static bool belongs(enum schema_kind kind, enum role_kind role)
+{
+	switch (kind) {
+	case SCHEMA_INIT:
+	case SCHEMA_CLUSTER:
+	case SCHEMA_KUBELET:
+	case SCHEMA_KUBE_PROXY:
+		return role == ROLE_CONTROL_PLANE;
+	case SCHEMA_JOIN:
+		return role == ROLE_WORKER;
+	case SCHEMA_ROLE:
+	case _SCHEMA_KIND_MAX:
+		break;
+	}
+	return true;
+}
+
+static int choose_kind(const struct schema_text *text, const struct schema_role *flat,
+		       enum role_kind *ret, struct error *err)
+{
+	const struct value *const *documents = text->documents;
+	const struct value *first =
+	    documents[SCHEMA_INIT] ? documents[SCHEMA_INIT] : documents[SCHEMA_CLUSTER];
+	enum role_kind kind;
+
+	if (flat->role >= 0)
+		kind = (enum role_kind)flat->role;
+	else if (first && documents[SCHEMA_JOIN])
+		return schema_error(text, documents[SCHEMA_JOIN], err,
+				    "JoinConfiguration makes this host a worker, but the %s in "
+				    "line %u makes it a control plane",
+				    value_string(value_get(first, "kind")), value_line(first));
+	else if (first)
+		kind = ROLE_CONTROL_PLANE;
+	else if (documents[SCHEMA_JOIN])
+		kind = ROLE_WORKER;
+	else if (documents[SCHEMA_ROLE])
+		return schema_error(text, documents[SCHEMA_ROLE], err,
+				    "RoleConfiguration has no role: control-plane, worker or none");
+	else
+		return schema_error(text, NULL, err,
+				    "no document says what this host is: a RoleConfiguration "
+				    "with a role, or kubeadm's InitConfiguration, "
+				    "ClusterConfiguration or JoinConfiguration");
+
+	for (int i = 0; i < _SCHEMA_KIND_MAX; i++)
+		if (documents[i] && !belongs(i, kind))
+			return refuse_document(text, i, kind, err);
+	*ret = kind;
+	return 0;
+}
+
+/* The flat fields of RoleConfiguration. */
+
+static int trimmed_token(const char *bytes, size_t length, struct secret **ret, struct error *err)
+{
+	_cleanup_(secret_unref) struct secret *token = NULL;
+	int r;
+
+	while (length > 0 && strchr(" \t\r\n", bytes[length - 1]))
+		length--;
+	token = secret_new(bytes, length);
+	if (length == 0 || strlen(secret_bytes(token)) != length)
+		return error_set(err, ERROR_CONFIG, -EINVAL, "has no token in it");
+	r = check_token(secret_bytes(token), err);
+	if (r < 0)
+		return r;
+	*ret = TAKE_PTR(token);
+	return 0;
+}
+
+static int token_from_file(const char *file, const struct role_host *host, struct secret **ret,
+			   struct error *err)
+{
+	_cleanup_(buf_done) struct buf text = BUF_INIT(TOKEN_FILE_MAX);
+	_cleanup_free_ char *path = xasprintf("%s%s", host->root ? host->root : "", file);
+	mode_t mode;
+	int r;
+
+	r = fs_read_trusted(path, geteuid(), &text, &mode, err);
+	if (r < 0)
+		return r;
+	if (r == 0)
+		return error_set(err, ERROR_CONFIG, -ENOENT, "%s does not exist", file);
+	r = trimmed_token(text.data, text.length, ret, err);
+	secret_wipe(text.data, text.length);
+	return r;
+}
+
+static int token_from_credential(const char *name, const struct role_host *host,
+				 struct secret **ret, struct error *err)
+{
+	_cleanup_(secret_unref) struct secret *credential = NULL;
+
+	if (!host->credential || host->credential(host->userdata, name, &credential) < 0 ||
+	    !credential)
+		return error_set(err, ERROR_CONFIG, -ENOENT,
+				 "agentd.service was given no credential %s", name);
+	return trimmed_token(secret_bytes(credential), secret_length(credential), ret, err);
+}
+
+/* The token from where the flat fields say; *ret stays NULL if they do not. */
+static int flat_token(const struct schema_text *text, struct schema_role *flat,
+		      const struct role_host *host, struct secret **ret, struct error *err)
+{
+	const struct value *document = text->documents[SCHEMA_ROLE];
+	bool has_file = flat->token_file && *flat->token_file;
+	bool has_credential = flat->credential && *flat->credential;
+	bool has_token = flat->token && secret_length(flat->token) > 0;
+	struct error cause = ERROR_INIT;
+	const char *key = has_file ? "tokenFile" : "credential";
+	int r = 0;
+
+	if (has_file + has_credential + has_token > 1)
+		return schema_error(text, document, err,
+				    "only one of token, tokenFile and credential is possible");
+	if (has_token)
+		*ret = TAKE_PTR(flat->token);
+	else if (has_file)
+		r = token_from_file(flat->token_file, host, ret, &cause);
+	else if (has_credential)
+		r = token_from_credential(flat->credential, host, ret, &cause);
+	if (r < 0)
+		return schema_error(text, value_get(document, key), err, "%s: %s", key,
+				    cause.message);
+	return 0;
+}
+
+static int refuse_twice(const struct schema_text *text, const char *key, struct error *err)
+{
+	return schema_error(text, value_get(text->documents[SCHEMA_ROLE], key), err,
+			    "%s is also said by the JoinConfiguration in line %u", key,
+			    value_line(text->documents[SCHEMA_JOIN]));
+}
+
+/* Refuses flat fields that say something to a host that is no worker. */
+static int refuse_flat(const struct schema_text *text, enum role_kind kind, struct error *err)
+{
+	const struct value *document = text->documents[SCHEMA_ROLE];
+
+	for (const struct decode_row *row = schema_role_rows; row->key; row++) {
+		const struct value *value = value_get(document, row->key);
+		bool empty = value_type(value) == VALUE_NULL ||
+			     (value_type(value) == VALUE_BOOL && !value_is_true(value));
+
+		if (!empty && row->kind != DECODE_NOTHING && strcmp(row->key, "role") != 0)
+			return schema_error(text, value, err, "%s is for a worker, and role is %s",
+					    row->key, role_kind_name(kind));
+	}
+	return 0;
+}
+
+static int merge_flat(const struct schema_text *text, struct schema_role *flat,
+		      const struct role_host *host, struct role *role, struct error *err)
+{
+	struct role_join *join = &role->join;
+	_cleanup_(secret_unref) struct secret *token = NULL;
+	int r;
+
+	if (!text->documents[SCHEMA_ROLE])
+		return 0;
+	if (role->kind != ROLE_WORKER)
+		return refuse_flat(text, role->kind, err);
+
+	join->replace_node = flat->replace_node;
+	join->unsafe_skip_ca_verification |= flat->unsafe_skip_ca_verification;
+	if (flat->endpoint && *flat->endpoint) {
+		if (join->endpoint || join->file)
+			return refuse_twice(text, "endpoint", err);
+		join->endpoint = TAKE_PTR(flat->endpoint);
+	}
+	if (flat->ca_cert_hashes.count > 0) {
+		if (join->ca_cert_hashes.count > 0)
+			return refuse_twice(text, "caCertHashes", err);
+		join->ca_cert_hashes = flat->ca_cert_hashes;
+		flat->ca_cert_hashes = STRV_INIT;
+	}
+	r = flat_token(text, flat, host, &token, err);
+	if (r < 0 || !token)
+		return r;
+	if (join->token && secret_length(join->token) > 0)
+		return schema_error(text, text->documents[SCHEMA_ROLE], err,
+				    "a token is also given by the JoinConfiguration in line %u",
+				    value_line(text->documents[SCHEMA_JOIN]));
+	/* With discovery by file a token can only be for the certificate. */
+	if (join->file && !join->tls_bootstrap_token)
+		join->tls_bootstrap_token = TAKE_PTR(token);
+	else {
+		secret_unref(join->token);
+		join->token = TAKE_PTR(token);
+	}
+	return 0;
+}
+
+/* Parsing. */
+
+static int decode_documents(const struct schema_text *text, struct role *role, struct error *err)
+{
+	int r;
+
+	r = schema_decode(text, SCHEMA_INIT, role, err);
+	if (r < 0)
+		return r;
+	r = schema_decode(text, SCHEMA_JOIN, role, err);
+	if (r < 0)
+		return r;
+	r = schema_decode(text, SCHEMA_CLUSTER, &role->cluster, err);
+	if (r < 0)
+		return r;
+	role->cluster_document = value_ref(text->documents[SCHEMA_CLUSTER]);
+	role->kubelet = value_ref(text->documents[SCHEMA_KUBELET]);
+	role->kube_proxy = value_ref(text->documents[SCHEMA_KUBE_PROXY]);
+	return 0;
+}
+
+static struct role *role_new(const struct schema_text *text)
+{
+	struct role *role = NEW(struct role);
+
+	role->refs = 1;
+	role->source = xstrdup(text->name);
+	role->component_health_timeout_s = COMPONENT_HEALTH_TIMEOUT_S;
+	role->cluster_given = text->documents[SCHEMA_CLUSTER] != NULL;
+	role->cluster.encryption_algorithm = role->cluster_given ? KEY_RSA_2048 : KEY_ECDSA_P256;
+	role->cluster.certificate_validity_s = YEAR_S;
+	role->cluster.ca_certificate_validity_s = 10 * (int64_t)YEAR_S;
+	return role;
+}
+
+int role_parse(const char *text, size_t length, const char *name, const struct role_host *host,
+	       struct role **ret, struct error *err)
+{
+	_cleanup_(value_unref) struct value *list = NULL;
+	_cleanup_(role_unref) struct role *role = NULL;
+	_cleanup_(flat_done) struct schema_role flat = { .role = -1 };
+	struct schema_text documents;
+	int r;
+
+	r = yaml_parse(text, length, name, &list, err);
+	if (r < 0)
+		return r;
+	r = schema_sort(list, name, &documents, err);
+	if (r < 0)
+		return r;
+	r = schema_decode(&documents, SCHEMA_ROLE, &flat, err);
+	if (r < 0)
+		return r;
+	role = role_new(&documents);
+	r = choose_kind(&documents, &flat, &role->kind, err);
+	if (r < 0)
+		return r;
+	r = decode_documents(&documents, role, err);
+	if (r < 0)
+		return r;
+	r = merge_flat(&documents, &flat, host, role, err);
+	if (r < 0)
+		return r;
+	r = schema_complete(&documents, host, role, err);
+	if (r < 0)
+		return r;
+	file_digest(text, length, role->digest);
+	*ret = TAKE_PTR(role);
+	return 0;
+}
+
+/* Shorthands. */
+
+static char *server(const char *host_port)
+{
+	return xasprintf("https://%s", host_port);
+}
+
+char *role_local_server(const struct role *role)
+{
+	_cleanup_(buf_done) struct buf buf = BUF_INIT(KIB);
+
+	format_host_port(role->advertise_address, role->bind_port, &buf);
+	return server(buf.data);
+}
+
+char *role_cluster_server(const struct role *role)
+{
+	return role->cluster.control_plane_endpoint ? server(role->cluster.control_plane_endpoint)
+						    : role_local_server(role);
+}

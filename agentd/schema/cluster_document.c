@@ -1,0 +1,14 @@
+/* The ClusterConfiguration that other members of the cluster read; see role.h. */
+#include "agentd/schema/schema.h"
+
+struct value *role_cluster_document(const struct role *role)
+{
+	struct value *document =
+	    schema_encode(schema_cluster_rows, &role->cluster, SCHEMA_REDACTED);
+
+	document = value_put(document, "apiVersion",
+			     value_new_string(schema_documents[SCHEMA_CLUSTER].api_version));
+	document =
+	    value_put(document, "kind", value_new_string(schema_documents[SCHEMA_CLUSTER].kind));
+	return value_sort_keys(document);
+}
