@@ -56,4 +56,6 @@ libcommon_a_SOURCES = \
 	common/notice.c \
 	common/notice.h \
 	common/varlink.c \
+	common/varlink-client.c \
+	common/varlink-connection.c \
 	common/varlink.h

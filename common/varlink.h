@@ -34,7 +34,9 @@ struct varlink_frames {
 #define VARLINK_FRAMES_INIT(limit) ((struct varlink_frames){ .bytes = BUF_INIT((limit) + 1) })
 void varlink_frames_done(struct varlink_frames *frames);
 DEFINE_CLEANUP_VALUE(struct varlink_frames, varlink_frames_done)
-/* Takes what fits of some bytes; returns how many. None fit when a message is over the limit. */
+/* How many bytes fit now. */
+size_t varlink_frames_room(const struct varlink_frames *frames);
+/* Takes what fits of some bytes; returns how many. */
 size_t varlink_frames_feed(struct varlink_frames *frames, const void *bytes, size_t length);
 /* 1 with the first whole message (borrowed, without its NUL), 0 if it is not complete yet,
  * -EMSGSIZE if it is over the limit. */
@@ -50,7 +52,8 @@ struct varlink_call {
 };
 void varlink_call_done(struct varlink_call *call);
 DEFINE_CLEANUP_VALUE(struct varlink_call, varlink_call_done)
-/* Unknown keys are ignored, but `upgrade` is refused; what is no call is an ERROR_CONFIG. */
+/* Unknown keys are ignored; a connection cannot be upgraded. Errors: -EPROTO and those of json.h.
+ */
 int varlink_call_parse(const char *text, size_t length, struct varlink_call *ret,
 		       struct error *err);
 /* Appends the message with its NUL. -EFBIG when it does not fit. */
@@ -80,7 +83,7 @@ struct varlink_connection;
 struct varlink_connection_hooks {
 	/* A call, borrowed. It is answered once by varlink_answer() or varlink_fail(), from within
 	 * or later; if it says `more`, varlink_stream() may come before. A oneway call is answered
-	 * alike, and nothing is sent. */
+	 * alike, and nothing is sent. The connection must not be freed from within. */
 	void (*call)(struct varlink_connection *connection, const struct varlink_call *call,
 		     void *userdata);
 	/* The client is gone, or did what it must not (reason is for a debug record). Nothing else
