@@ -91,8 +91,6 @@ struct method {
 
 extern const struct method methods_table[]; /* ends with {} */
 const struct method *methods_find(const char *name);
-/* Appends the description of METHODS_INTERFACE. */
-int methods_describe(struct buf *buf);
 
 /* Serves one call of a connection. allowed says per privilege whether the peer has it. Returns NULL
  * when it has been answered; else it is in work, and the owner frees it (which cancels it) when
