@@ -9,7 +9,9 @@ tests_unit_test_common_SOURCES = \
 	tests/unit/test-common-log.c \
 	tests/unit/test-common-json.c \
 	tests/unit/test-common-yaml.c \
-	tests/unit/test-common-decode.c
+	tests/unit/test-common-decode.c \
+	tests/unit/test-common-file.c \
+	tests/unit/test-common-parse.c
 tests_unit_test_common_CPPFLAGS = $(UNIT_CPPFLAGS)
 tests_unit_test_common_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
 tests_unit_test_common_LDADD = libcommon.a $(CHECK_LIBS) $(DEPS_LIBS)

@@ -13,6 +13,8 @@ Suite *suite_log(void);
 Suite *suite_json(void);
 Suite *suite_yaml(void);
 Suite *suite_decode(void);
+Suite *suite_file(void);
+Suite *suite_parse(void);
 
 /* A value from JSON text with ' for ", which fails the test if it does not parse. */
 struct value *test_json(const char *text);
