@@ -182,19 +182,18 @@ static struct op *compare_start(struct task *task, struct error *err)
 static int explain_failure(struct discover *d, const struct op *op, struct error *err)
 {
 	struct error cause = ERROR_INIT;
-	int r;
+	int r = op_result(op, &cause);
 
-	r = op_result(op, &cause);
 	if (cause.class != ERROR_TRUST) {
 		*err = cause;
-		return error_wrap(err, r, "%s", d->server);
+		return r;
 	}
 	return error_set(
 	    err, ERROR_TRUST, r,
-	    "%s does not prove by its certificate that it is of the cluster: %.160s;"
-	    " if it is, its host name must be among certSANs of the ClusterConfiguration;"
-	    " if not, caCertHashes and the token are of another cluster",
-	    d->server, cause.message);
+	    "%.280s; check that this host name is among certSANs of the API server,"
+	    " that its certificate is in date and this host's clock right, and that %s of"
+	    " this cluster",
+	    cause.message, d->file_path ? "the discovery file is" : "caCertHashes are");
 }
 
 static int compare_finish(struct task *task, struct op *op, struct error *err)
