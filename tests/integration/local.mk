@@ -22,3 +22,8 @@ check_PROGRAMS += tests/integration/pki-probe
 tests_integration_pki_probe_SOURCES = tests/integration/pki-probe.c
 tests_integration_pki_probe_CPPFLAGS = $(UNIT_CPPFLAGS)
 tests_integration_pki_probe_LDADD = libpki.a libcommon.a $(DEPS_LIBS)
+
+check_PROGRAMS += tests/integration/discover-probe
+tests_integration_discover_probe_SOURCES = tests/integration/discover-probe.c
+tests_integration_discover_probe_CPPFLAGS = $(UNIT_CPPFLAGS)
+tests_integration_discover_probe_LDADD = libdiscovery.a libpki.a libcommon.a $(DEPS_LIBS)
