@@ -1,0 +1,69 @@
+/* What rows that keep one local file share; see files.h. */
+#include "agentd/resources/files.h"
+
+#include <stdarg.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "common/alloc.h"
+#include "common/file.h"
+
+char *files_pki(const struct context *ctx, const char *format, ...)
+{
+	_cleanup_free_ char *name = NULL;
+	va_list args;
+
+	va_start(args, format);
+	name = xvasprintf(format, args);
+	va_end(args);
+	return context_path(ctx, "%s/%s", ctx->role->cluster.certificates_dir, name);
+}
+
+bool files_load(const char *path, struct buf *buf)
+{
+	struct error err = ERROR_INIT;
+
+	return file_read(path, buf, &err) > 0;
+}
+
+enum verdict files_observe(const char *path, const struct buf *wanted, mode_t mode, struct why *why)
+{
+	_cleanup_(buf_done) struct buf found = BUF_INIT(FILES_CAP);
+	struct stat st;
+
+	if (lstat(path, &st) < 0) {
+		why_set(why, "%s is missing", path);
+		return DRIFTED;
+	}
+	if (!S_ISREG(st.st_mode)) {
+		why_set(why, "%s is not a regular file", path);
+		return DRIFTED;
+	}
+	if (!files_load(path, &found) || found.length != wanted->length ||
+	    memcmp(found.data, wanted->data, wanted->length) != 0) {
+		why_set(why, "%s differs", path);
+		return DRIFTED;
+	}
+	if ((st.st_mode & 07777) != mode) {
+		why_set(why, "%s has mode %04o, not %04o", path, st.st_mode & 07777, mode);
+		return DRIFTED;
+	}
+	return IN_SYNC;
+}
+
+int files_replace(const char *path, const void *bytes, size_t length, mode_t mode,
+		  struct error *err)
+{
+	return file_replace(&(struct file_content){ .path = path,
+						    .bytes = bytes,
+						    .length = length,
+						    .mode = mode,
+						    .uid = (uid_t)-1,
+						    .gid = (gid_t)-1 },
+			    err);
+}
+
+bool files_is_ours(const struct context *ctx, const struct resource *row)
+{
+	return ledger_get(ctx->ledger, row->name) != LEDGER_ABSENT;
+}

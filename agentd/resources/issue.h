@@ -1,0 +1,38 @@
+/* Makes a key and a certificate of a profile on a worker thread: certificates, kubeconfigs and
+ * agentd's own identity all come from here. */
+#pragma once
+
+#include "agentd/context.h"
+#include "common/op.h"
+#include "common/secret.h"
+#include "pki/cert.h"
+#include "pki/profiles.h"
+
+struct issued {
+	char *certificate_pem;
+	struct secret *key_pem;
+};
+
+/* Signed by the profile's CA as it lies in certificatesDir (a CA signs itself). NULL with err set
+ * if that CA cannot be read. */
+struct op *issue_certificate(struct context *ctx, const struct role *role,
+			     const struct profile *profile, enum key_algorithm algorithm,
+			     bool urgent, struct error *err);
+const struct issued *issue_result(const struct op *op);
+
+/* Common name, SANs and usages that a profile's certificate must have for this role. */
+struct issue_names {
+	char *common_name;
+	struct strv dns_names, addresses;
+};
+void issue_names_done(struct issue_names *names);
+DEFINE_CLEANUP_VALUE(struct issue_names, issue_names_done)
+void issue_names_of(const struct role *role, const struct profile *profile,
+		    struct issue_names *ret);
+
+/* Whether a certificate is one that the profile could have made and that is good now: key, chain,
+ * date, common name, SANs (more than wanted are fine), usages. On false the reason is in why. */
+bool issue_is_valid(const struct context *ctx, const struct profile *profile,
+		    const struct cert *cert, const struct key *key, struct why *why);
+/* The certificates of ca.crt (of that profile's CA); false if there is none that can be read. */
+bool issue_load_ca(const struct context *ctx, const char *ca, struct cert_list *ret);

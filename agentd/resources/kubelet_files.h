@@ -1,0 +1,20 @@
+/* Files of the kubelet that several rows look at. */
+#pragma once
+
+#include "agentd/context.h"
+#include "pki/cert.h"
+
+#define KUBELET_CONF	"/etc/kubernetes/kubelet.conf"
+#define KUBELET_PKI	"/var/lib/kubelet/pki"
+#define KUBELET_CURRENT "/var/lib/kubelet/pki/kubelet-client-current.pem"
+#define KUBELET_CONFIG	"/var/lib/kubelet/config.yaml"
+#define KUBELET_UNIT	"kubelet.service"
+
+/* Writes certificate and key as the kubelet itself would have left them: kubelet-client-DATE.pem,
+ * 0600, and then points kubelet-client-current.pem at it. */
+int kubelet_files_keep_certificate(const struct context *ctx, const char *certificate_pem,
+				   const struct secret *key_pem, struct error *err);
+/* The certificate (and, where ret_key is not NULL, the key) that kubelet-client-current.pem leads
+ * to. Returns 1, or 0 if there is none that can be read. */
+int kubelet_files_load_certificate(const struct context *ctx, struct cert **ret_cert,
+				   struct key **ret_key);
