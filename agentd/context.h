@@ -26,9 +26,14 @@ struct context {
 	struct ledger *ledger;
 	struct objects *objects; /* caches of cluster objects */
 	struct role *role;	 /* NULL without a role */
-	struct kube *kube; /* this node's identity at the API server; NULL before there is one */
-	struct cri *cri;   /* the role's runtime socket; NULL without a role */
-	int64_t now;	   /* wall clock of this pass */
+	struct kube *kube;    /* this node's identity at the API server; NULL before there is one */
+	struct cri *cri;      /* the role's runtime socket; NULL without a role */
+	const char *hostname; /* of this host, lower case */
+	const char *kubelet_version; /* "v1.36.3"; NULL while there is no kubelet */
+	bool api_answers; /* the API server of this host has answered since it was last lost */
+	/* Forgets the bootstrap token of the accepted role, durably. */
+	int (*forget_token)(struct context *ctx, struct error *err);
+	int64_t now; /* wall clock of this pass */
 };
 
 /* settings.root in front of a path: all reading and writing of managed files goes through here. */

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <string.h>
+#include <strings.h>
 
 #include "agentd/resources/files.h"
 #include "agentd/resources/kubelet_files.h"
@@ -31,6 +32,11 @@ void facts_machine_id(const struct context *ctx, char ret[static 33])
 		return;
 	memcpy(ret, text.data, 32);
 	ret[32] = '\0';
+}
+
+bool facts_is_hostname(const struct context *ctx, const char *node_name)
+{
+	return ctx->hostname && strcasecmp(ctx->hostname, node_name) == 0;
 }
 
 const char *facts_cgroup_driver(const struct context *ctx)

@@ -13,6 +13,9 @@ void facts_machine_id(const struct context *ctx, char ret[static 33]);
 /* The cgroup driver that the container runtime told; NULL while it is not known. Borrowed. */
 const char *facts_cgroup_driver(const struct context *ctx);
 
+/* Whether a node name is this host's name, lower-cased; then the kubelet needs no override. */
+bool facts_is_hostname(const struct context *ctx, const char *node_name);
+
 /* A client for the API server with this node's own identity, from the files that hold it: agentd's
  * certificate on a control plane, the kubelet's on a worker. NULL while there is none. */
 struct kube *facts_node_client(const struct context *ctx);

@@ -8,6 +8,7 @@ struct settings {
 	const char *root;	    /* prefix of every path; "" on a real host (for tests) */
 	const char *kubelet_binary; /* "/usr/bin/kubelet" */
 	const char *bus_address;    /* NULL = the system bus */
+
 	bool debug;
 };
 

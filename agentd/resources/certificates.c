@@ -195,7 +195,6 @@ static int certificate_keep(struct task *task, struct op *op, struct error *err)
 	struct context *ctx = ctx_of(task);
 	_cleanup_free_ char *crt = files_pki(ctx, "%s.crt", profile->base_name);
 	_cleanup_free_ char *key = files_pki(ctx, "%s.key", profile->base_name);
-	_cleanup_free_ char *state = context_state_path(ctx, "redo");
 	struct file_content contents[] = {
 		{ .path = key,
 		  .bytes = secret_bytes(issued->key_pem),
@@ -211,7 +210,7 @@ static int certificate_keep(struct task *task, struct op *op, struct error *err)
 		  .gid = (gid_t)-1 },
 	};
 
-	return file_replace_set(state, contents, ARRAY_SIZE(contents), err);
+	return files_replace_set(ctx, contents, ARRAY_SIZE(contents), err);
 }
 
 static const struct stage certificate_apply[] = {

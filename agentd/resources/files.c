@@ -6,7 +6,6 @@
 #include <sys/stat.h>
 
 #include "common/alloc.h"
-#include "common/file.h"
 
 char *files_pki(const struct context *ctx, const char *format, ...)
 {
@@ -54,13 +53,24 @@ enum verdict files_observe(const char *path, const struct buf *wanted, mode_t mo
 int files_replace(const char *path, const void *bytes, size_t length, mode_t mode,
 		  struct error *err)
 {
-	return file_replace(&(struct file_content){ .path = path,
-						    .bytes = bytes,
-						    .length = length,
-						    .mode = mode,
-						    .uid = (uid_t)-1,
-						    .gid = (gid_t)-1 },
-			    err);
+	int r = file_replace(&(struct file_content){ .path = path,
+						     .bytes = bytes,
+						     .length = length,
+						     .mode = mode,
+						     .uid = (uid_t)-1,
+						     .gid = (gid_t)-1 },
+			     err);
+
+	return r < 0 ? r : 0;
+}
+
+int files_replace_set(const struct context *ctx, const struct file_content *contents, size_t count,
+		      struct error *err)
+{
+	_cleanup_free_ char *state = context_state_path(ctx, "redo");
+	int r = file_replace_set(state, contents, count, err);
+
+	return r < 0 ? r : 0;
 }
 
 bool files_is_ours(const struct context *ctx, const struct resource *row)

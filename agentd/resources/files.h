@@ -5,6 +5,7 @@
 
 #include "agentd/context.h"
 #include "common/buf.h"
+#include "common/file.h"
 
 enum { FILES_CAP = 1024 * 1024 };
 
@@ -15,9 +16,12 @@ bool files_load(const char *path, struct buf *buf);
 /* IN_SYNC if the file has these bytes and permission bits, else DRIFTED with the reason. */
 enum verdict files_observe(const char *path, const struct buf *wanted, mode_t mode,
 			   struct why *why);
-/* Replaces one file, owner as created. */
+/* Replaces one file, owner as created. Returns 0 also if there was nothing to do. */
 int files_replace(const char *path, const void *bytes, size_t length, mode_t mode,
 		  struct error *err);
+/* Replaces several files together or not at all, under a redo record in the state directory. */
+int files_replace_set(const struct context *ctx, const struct file_content *contents, size_t count,
+		      struct error *err);
 /* Whether this row ever wrote (or began to write) what it keeps; if not, what is there is somebody
  * else's and is adopted only where it fits (architecture rule 9). */
 bool files_is_ours(const struct context *ctx, const struct resource *row);

@@ -199,7 +199,6 @@ static int agentd_keep(struct task *task, struct op *op, struct error *err)
 {
 	const struct issued *issued = issue_result(op);
 	struct context *ctx = ctx_of(task);
-	_cleanup_free_ char *state = context_state_path(ctx, "redo");
 	_cleanup_free_ char *crt = context_state_path(ctx, "pki/agentd.crt");
 	_cleanup_free_ char *key = context_state_path(ctx, "pki/agentd.key");
 	struct file_content contents[] = {
@@ -217,7 +216,7 @@ static int agentd_keep(struct task *task, struct op *op, struct error *err)
 		  .gid = (gid_t)-1 },
 	};
 
-	return file_replace_set(state, contents, ARRAY_SIZE(contents), err);
+	return files_replace_set(ctx, contents, ARRAY_SIZE(contents), err);
 }
 
 static const struct stage agentd_apply[] = {

@@ -34,7 +34,8 @@ int kubelet_files_keep_certificate(const struct context *ctx, const char *certif
 	if (r < 0)
 		return r;
 	/* The link names the host's path, not the one below a test's root. */
-	return file_link(current, path + strlen(ctx->settings->root), err);
+	r = file_link(current, path + strlen(ctx->settings->root), err);
+	return r < 0 ? r : 0;
 }
 
 /* Where the link leads, with the root in front; NULL if it is none. Caller frees. */
