@@ -44,6 +44,20 @@ const char *facts_cgroup_driver(const struct context *ctx)
 	return ledger_note(ctx->ledger, "container-runtime", "cgroup-driver");
 }
 
+bool facts_has_begun(const struct context *ctx)
+{
+	static const char *const first_rows[] = {
+		"certificate-ca",  "certificate-etcd-ca",     "certificate-front-proxy-ca",
+		"discovery",	   "service-account-key",     "kubelet-flags",
+		"kubelet-drop-in", "kubelet-instance-config",
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(first_rows); i++)
+		if (ledger_get(ctx->ledger, first_rows[i]) != LEDGER_ABSENT)
+			return true;
+	return false;
+}
+
 static struct kube *control_plane_client(const struct context *ctx)
 {
 	_cleanup_free_ char *crt = context_state_path(ctx, "pki/agentd.crt");

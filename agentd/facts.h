@@ -16,6 +16,10 @@ const char *facts_cgroup_driver(const struct context *ctx);
 /* Whether a node name is this host's name, lower-cased; then the kubelet needs no override. */
 bool facts_is_hostname(const struct context *ctx, const char *node_name);
 
+/* Whether something has been changed on this host for its role: then ports and files are ours, and
+ * the role's fixed fields are fixed. */
+bool facts_has_begun(const struct context *ctx);
+
 /* A client for the API server with this node's own identity, from the files that hold it: agentd's
  * certificate on a control plane, the kubelet's on a worker. NULL while there is none. */
 struct kube *facts_node_client(const struct context *ctx);

@@ -536,6 +536,11 @@ bool engine_is_converged(const struct engine *engine)
 	return true;
 }
 
+uint64_t engine_generation_reached(const struct engine *engine)
+{
+	return engine->generation_reached;
+}
+
 bool engine_is_in_sync(const struct engine *engine, const char *name)
 {
 	const struct row *row = engine_find(engine, name);

@@ -58,4 +58,6 @@ void engine_triggers(struct engine *engine, engine_trigger_fn fn, void *userdata
 
 /* Whether all rows of the role are in sync and observed for the current role. */
 bool engine_is_converged(const struct engine *engine);
+/* The last generation of the role for which all rows came into sync. */
+uint64_t engine_generation_reached(const struct engine *engine);
 bool engine_is_in_sync(const struct engine *engine, const char *name);

@@ -330,28 +330,13 @@ static void check_worker(struct findings *findings)
 			  "it is another cluster's CA; remove it");
 }
 
-/* Whether something has been changed on this host for this role: then ports and files are ours. */
-static bool has_begun(const struct context *ctx)
-{
-	static const char *const first_rows[] = {
-		"certificate-ca",  "certificate-etcd-ca",     "certificate-front-proxy-ca",
-		"discovery",	   "service-account-key",     "kubelet-flags",
-		"kubelet-drop-in", "kubelet-instance-config",
-	};
-
-	for (size_t i = 0; i < ARRAY_SIZE(first_rows); i++)
-		if (ledger_get(ctx->ledger, first_rows[i]) != LEDGER_ABSENT)
-			return true;
-	return false;
-}
-
 static enum verdict preflight_observe(struct context *ctx, const struct resource *row,
 				      struct why *why)
 {
 	struct findings findings = { .ctx = ctx, .why = why };
 
 	(void)row;
-	if (has_begun(ctx))
+	if (facts_has_begun(ctx))
 		return IN_SYNC;
 	if (role_is_control_plane(ctx->role))
 		check_control_plane(&findings);
