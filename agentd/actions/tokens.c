@@ -4,11 +4,11 @@
 #include <errno.h>
 #include <string.h>
 
-#include "agentd/actions/action.h"
 #include "agentd/resources/files.h"
 #include "agentd/resources/token_secret.h"
 #include "common/alloc.h"
 #include "common/parse.h"
+#include "common/task.h"
 #include "discovery/jws.h"
 #include "pki/cert.h"
 #include "pki/hmac.h"
@@ -17,6 +17,7 @@
 enum { DEFAULT_TTL_S = 24 * 3600 };
 
 struct creation {
+	struct context *ctx;
 	struct token token;
 	struct role_token description;
 	int64_t now;
@@ -35,8 +36,8 @@ static void creation_free(void *state)
 
 static struct op *create_secret(struct task *task, struct error *err)
 {
-	struct context *ctx = action_of(task)->ctx;
-	const struct creation *creation = action_of(task)->state;
+	const struct creation *creation = task_context(task);
+	struct context *ctx = creation->ctx;
 	_cleanup_(value_unref) struct value *secret =
 	    token_secret_value(&creation->token, &creation->description, creation->now);
 
@@ -50,8 +51,8 @@ static struct op *create_secret(struct task *task, struct error *err)
 /* Without it a join would wait for the controller; the bytes are the same. */
 static struct op *sign_cluster_info(struct task *task, struct error *err)
 {
-	struct context *ctx = action_of(task)->ctx;
-	const struct creation *creation = action_of(task)->state;
+	const struct creation *creation = task_context(task);
+	struct context *ctx = creation->ctx;
 	_cleanup_free_ char *key = xasprintf(KUBE_JWS_PREFIX "%s", creation->token.id);
 	_cleanup_(buf_done) struct buf signature = BUF_INIT(FILES_CAP);
 	_cleanup_(value_unref) struct value *patch = NULL;
@@ -96,11 +97,10 @@ static struct value *ca_hashes(const struct context *ctx)
 	return list;
 }
 
-static struct value *created(struct action *action)
+static int created(struct op *inner, void *impl, struct value **ret_value, struct error *err)
 {
-	const struct creation *creation = action->state;
-	const struct role *role = action->ctx->role;
-	_cleanup_free_ char *server = role_cluster_server(role);
+	const struct creation *creation = op_impl(inner);
+	_cleanup_free_ char *server = role_cluster_server(creation->ctx->role);
 	_cleanup_(secret_unref) struct secret *text = token_text(&creation->token);
 	struct value *map = value_new_map();
 	char expiration[32];
@@ -112,8 +112,13 @@ static struct value *created(struct action *action)
 		map = value_put(map, "expiration", value_new_string(expiration));
 	}
 	map = value_put(map, "endpoint", value_new_string(server + strlen("https://")));
-	return value_put(map, "caCertHashes", ca_hashes(action->ctx));
+	*ret_value = value_put(map, "caCertHashes", ca_hashes(creation->ctx));
+	(void)impl;
+	(void)err;
+	return 0;
 }
+
+static const struct op_kind create_kind = { .name = "create a token" };
 
 static int needs_control_plane(const struct context *ctx, struct error *err)
 {
@@ -144,6 +149,7 @@ struct op *actions_token_create(struct context *ctx, const struct actions_token 
 		return NULL;
 	}
 	creation = NEW(struct creation);
+	creation->ctx = ctx;
 	token_generate(&creation->token);
 	creation->now = clock_wall(ctx->clock);
 	creation->description.ttl_s = request->ttl_s < 0 ? DEFAULT_TTL_S : request->ttl_s;
@@ -156,7 +162,8 @@ struct op *actions_token_create(struct context *ctx, const struct actions_token 
 	strv_copy(&creation->description.groups, request->groups);
 	if (request->groups->count == 0)
 		strv_add(&creation->description.groups, KUBE_GROUP_TOKEN_DEFAULT);
-	return action_start(ctx, create_stages, creation, creation_free, created);
+	return op_new_then(ctx->loop, &create_kind, NULL,
+			   task_op_new(ctx->loop, create_stages, creation, creation_free), created);
 }
 
 /* List. */

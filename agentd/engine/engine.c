@@ -207,6 +207,7 @@ static void activate(struct row *row)
 	struct engine *engine = row->engine;
 
 	row->active = row->stale = true;
+	row->observed = false;
 	row->next_try_ns = 0;
 	row->look_again_ns = UINT64_MAX;
 	row->look_interval_ns = 0;

@@ -1,4 +1,5 @@
 /* What the engine tells of itself. */
+#include <stdio.h>
 #include <string.h>
 
 #include "agentd/engine/report.h"

@@ -444,7 +444,7 @@ Suite *suite_engine_script(void)
 
 	assert(count > 0 && count <= (int)ARRAY_SIZE(scripts));
 	for (int i = 0; i < count; i++) {
-		static char names[128][64];
+		static char names[128][256];
 
 		(void)snprintf(names[i], sizeof(names[i]), "%s", entries[i]->d_name);
 		scripts[script_count++] = names[i];
