@@ -519,7 +519,8 @@ static void make_parts(struct manager *m)
 	};
 	uint32_t random = 1;
 
-	(void)getrandom(&random, sizeof(random), 0);
+	if (getrandom(&random, sizeof(random), 0) < 0)
+		random = 1;
 	m->ctx.bus = bus_new(m->ctx.loop, m->settings.bus_address);
 	m->ctx.units = units_new(m->ctx.loop, m->ctx.bus, unit_changed, m);
 	m->ctx.work = work_new(m->ctx.loop, 0);

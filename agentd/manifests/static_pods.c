@@ -336,6 +336,18 @@ static struct value *set_probe_host(struct value *pod, const char *host)
 	return pod;
 }
 
+/* How often the startup probe may fail before the kubelet restarts the container. */
+static struct value *set_patience(struct value *pod, const struct role *role)
+{
+	const int64_t period_s = 10;
+	int64_t times = (role->component_health_timeout_s + period_s - 1) / period_s;
+	const struct value *old = value_get(container_of_pod(pod), "startupProbe");
+	struct value *probe =
+	    value_put(value_ref(old), "failureThreshold", value_new_int(times > 0 ? times : 1));
+
+	return set_in_container(pod, "startupProbe", probe);
+}
+
 static struct value *set_port(struct value *pod, uint16_t port)
 {
 	const struct value *ports = value_get(container_of_pod(pod), "ports");
@@ -386,7 +398,10 @@ static struct value *etcd_image(const struct role *role)
 {
 	const char *tag = role->cluster.etcd_image_tag;
 
-	return value_new_stringf("%s/etcd:%s", role->cluster.image_repository,
+	const char *repository = role->cluster.etcd_image_repository;
+
+	return value_new_stringf("%s/etcd:%s",
+				 repository ? repository : role->cluster.image_repository,
 				 tag ? tag : version_of(role->cluster.kubernetes_version)->etcd);
 }
 
@@ -402,9 +417,10 @@ static struct value *annotate(struct value *pod, const char *key, struct value *
 	return value_put_at(pod, text, "metadata", "annotations", key);
 }
 
-static struct value *finish(struct value *pod, const char *name, const struct args *args,
-			    struct value *image)
+static struct value *finish(struct value *pod, const struct role *role, const char *name,
+			    const struct args *args, struct value *image)
 {
+	pod = set_patience(pod, role);
 	pod = set_in_container(pod, "command", command_of(name, args));
 	pod = set_in_container(pod, "image", image);
 	return value_sort_keys(pod);
@@ -424,7 +440,7 @@ static struct value *render_etcd(struct value *pod, const struct role *role)
 	pod = set_probe_host(pod, loopback_of(role));
 	pod = annotate(pod, "kubeadm.kubernetes.io/etcd.advertise-client-urls",
 		       value_new_stringf("https://%s:2379", address_for_url(role, &buf)));
-	return finish(pod, "etcd", &args, etcd_image(role));
+	return finish(pod, role, "etcd", &args, etcd_image(role));
 }
 
 static struct value *render_api_server(struct value *pod, const struct role *role,
@@ -442,7 +458,7 @@ static struct value *render_api_server(struct value *pod, const struct role *rol
 	pod = set_port(pod, role->bind_port);
 	pod = annotate(pod, "kubeadm.kubernetes.io/kube-apiserver.advertise-address.endpoint",
 		       value_new_stringf("%s:%u", address_for_url(role, &buf), role->bind_port));
-	return finish(pod, "kube-apiserver", &args, static_pod_image(role, "kube-apiserver"));
+	return finish(pod, role, "kube-apiserver", &args, static_pod_image(role, "kube-apiserver"));
 }
 
 static struct value *render_controller_manager(struct value *pod, const struct role *role,
@@ -458,7 +474,7 @@ static struct value *render_controller_manager(struct value *pod, const struct r
 		 true);
 	pod = set_volumes(pod, &volumes, &component->extra_volumes, false);
 	pod = set_probe_host(pod, bind_host(&component->extra_args));
-	return finish(pod, "kube-controller-manager", &args,
+	return finish(pod, role, "kube-controller-manager", &args,
 		      static_pod_image(role, "kube-controller-manager"));
 }
 
@@ -472,7 +488,7 @@ static struct value *render_scheduler(struct value *pod, const struct role *role
 	put_path(&volumes, "kubeconfig", "/etc/kubernetes/scheduler.conf", "FileOrCreate", true);
 	pod = set_volumes(pod, &volumes, &component->extra_volumes, false);
 	pod = set_probe_host(pod, bind_host(&component->extra_args));
-	return finish(pod, "kube-scheduler", &args, static_pod_image(role, "kube-scheduler"));
+	return finish(pod, role, "kube-scheduler", &args, static_pod_image(role, "kube-scheduler"));
 }
 
 struct value *static_pod_render(enum static_pod pod, const struct role *role,

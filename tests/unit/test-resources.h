@@ -1,0 +1,6 @@
+/* The suites of the test program of agentd/resources and agentd/manifests. */
+#pragma once
+
+#include <check.h>
+
+Suite *suite_resources_pods(void);
