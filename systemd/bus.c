@@ -212,7 +212,7 @@ static void set_owner(struct bus *bus, const char *owner)
 
 static int on_owner_changed(sd_bus_message *m, void *userdata, sd_bus_error *ret_error)
 {
-	const char *name, *before, *now;
+	const char *name = NULL, *before = NULL, *now = NULL;
 	struct bus *bus = userdata;
 	const char *sender = sd_bus_message_get_sender(m);
 	int r;
@@ -220,7 +220,7 @@ static int on_owner_changed(sd_bus_message *m, void *userdata, sd_bus_error *ret
 	if (!sender || strcmp(sender, DBUS) != 0)
 		return 0;
 	r = sd_bus_message_read(m, "sss", &name, &before, &now);
-	if (r < 0 || strcmp(name, BUS_SYSTEMD) != 0)
+	if (r <= 0 || strcmp(name, BUS_SYSTEMD) != 0)
 		return 0;
 
 	/* Newer than the answer to the first question, if that is still under way. */
@@ -232,7 +232,7 @@ static int on_owner_changed(sd_bus_message *m, void *userdata, sd_bus_error *ret
 static int on_owner(sd_bus_message *m, void *userdata, sd_bus_error *ret_error)
 {
 	struct bus *bus = userdata;
-	const char *owner;
+	const char *owner = NULL;
 	int r;
 
 	bus->owner_call = sd_bus_slot_unref(bus->owner_call);

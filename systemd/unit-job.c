@@ -442,16 +442,17 @@ static void reloads_on_bus(enum bus_event event, void *userdata)
 
 static struct unit_reloads *reloads_of(struct bus *bus)
 {
-	struct unit_reloads **at = bus_reloads(bus);
+	struct unit_reloads *reloads = *bus_reloads(bus);
 
-	if (*at)
-		return *at;
-	*at = NEW(struct unit_reloads);
-	(*at)->bus = bus;
-	(*at)->send = (struct loop_deferred){ .fn = reloads_send, .userdata = *at };
-	(*at)->listener = (struct bus_listener){ .fn = reloads_on_bus, .userdata = *at };
-	bus_listen(bus, &(*at)->listener);
-	return *at;
+	if (reloads)
+		return reloads;
+	reloads = NEW(struct unit_reloads);
+	reloads->bus = bus;
+	reloads->send = (struct loop_deferred){ .fn = reloads_send, .userdata = reloads };
+	reloads->listener = (struct bus_listener){ .fn = reloads_on_bus, .userdata = reloads };
+	bus_listen(bus, &reloads->listener);
+	*bus_reloads(bus) = reloads;
+	return reloads;
 }
 
 struct op *unit_daemon_reload(struct bus *bus)

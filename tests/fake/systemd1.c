@@ -176,7 +176,6 @@ static int on_exit_of_process(sd_event_source *source, const siginfo_t *info, vo
 	struct unit *unit = userdata;
 	bool good = info->si_code == CLD_EXITED && info->si_status == 0;
 
-	sd_event_source_unref(source);
 	if (unit->pid != (uint32_t)info->si_pid)
 		return 0;
 	unit->pid = 0;
@@ -190,7 +189,6 @@ static int on_exit_of_process(sd_event_source *source, const siginfo_t *info, vo
 static void start_process(struct unit *unit)
 {
 	struct manager *m = unit->manager;
-	sd_event_source *source;
 	pid_t pid;
 
 	if (!m->exec) {
@@ -211,8 +209,7 @@ static void start_process(struct unit *unit)
 	}
 	setpgid(pid, pid);
 	unit->pid = (uint32_t)pid;
-	check(sd_event_add_child(m->event, &source, pid, WEXITED, on_exit_of_process, unit),
-	      "child");
+	check(sd_event_add_child(m->event, NULL, pid, WEXITED, on_exit_of_process, unit), "child");
 }
 
 static void unit_stop_now(struct unit *unit)
@@ -404,13 +401,15 @@ static void reload_now(struct manager *m)
 		check(sd_bus_emit_signal(m->bus, PATH, MANAGER, "Reloading", "b", 0), "signal");
 }
 
+static void drop_call(void *userdata)
+{
+	sd_bus_message_unref(userdata);
+}
+
 static int on_reload_timer(sd_event_source *source, uint64_t usec, void *userdata)
 {
-	sd_bus_message *call = userdata;
-
-	check(sd_bus_reply_method_return(call, ""), "reply");
-	sd_bus_message_unref(call);
-	sd_event_source_unref(source);
+	check(sd_bus_reply_method_return(userdata, ""), "reply");
+	(void)sd_event_source_set_enabled(source, SD_EVENT_OFF);
 	return 0;
 }
 
@@ -427,6 +426,9 @@ static int on_reload(sd_bus_message *call, void *userdata, sd_bus_error *error)
 					 (uint64_t)m->reload_delay_ms * 1000, 1, on_reload_timer,
 					 sd_bus_message_ref(call)),
 	      "timer");
+	check(sd_event_source_set_destroy_callback(source, drop_call), "timer");
+	check(sd_event_source_set_floating(source, 1), "timer");
+	sd_event_source_unref(source);
 	return 1;
 }
 
@@ -768,6 +770,8 @@ static void manager_done(struct manager *m)
 	if (m->log)
 		fclose(m->log);
 	sd_event_source_unref(m->reexecute);
+	/* A call that waits for its reply would keep the bus, and the bus the event loop. */
+	(void)sd_bus_detach_event(m->bus);
 	sd_bus_flush_close_unref(m->bus);
 	sd_event_unref(m->event);
 }
