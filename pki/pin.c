@@ -33,14 +33,13 @@ void pin_of(const struct cert *cert, char ret[static 72])
 	unsigned char digest[EVP_MAX_MD_SIZE], *der = NULL;
 	int length = i2d_X509_PUBKEY(X509_get_X509_PUBKEY(cert->x509), &der);
 	unsigned size = 0;
-	char *at = ret;
 
 	if (length <= 0 || EVP_Digest(der, (size_t)length, digest, &size, EVP_sha256(), NULL) != 1)
 		abort();
 	OPENSSL_free(der);
-	at = stpcpy(at, PREFIX);
-	for (unsigned i = 0; i < size; i++)
-		at += sprintf(at, "%02x", digest[i]);
+	memcpy(ret, PREFIX, strlen(PREFIX));
+	for (size_t i = 0; i < size; i++)
+		(void)snprintf(ret + strlen(PREFIX) + 2 * i, 3, "%02x", digest[i]);
 }
 
 bool pin_matches(const char *pin, const struct cert *cert)
