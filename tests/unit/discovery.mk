@@ -5,7 +5,8 @@ tests_unit_test_discovery_SOURCES = \
 	tests/unit/test-discovery.h \
 	tests/unit/test-discovery-token.c \
 	tests/unit/test-discovery-kubeconfig.c \
-	tests/unit/test-discovery-clusterinfo.c
+	tests/unit/test-discovery-clusterinfo.c \
+	tests/unit/test-discovery-discover.c
 tests_unit_test_discovery_CPPFLAGS = $(UNIT_CPPFLAGS)
 tests_unit_test_discovery_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
 tests_unit_test_discovery_LDADD = libdiscovery.a libpki.a libcommon.a $(CHECK_LIBS) $(DEPS_LIBS)

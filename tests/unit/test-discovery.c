@@ -37,6 +37,7 @@ int main(void)
 	suite_add_tcase(suite, discovery_jws_cases());
 	suite_add_tcase(suite, discovery_kubeconfig_cases());
 	suite_add_tcase(suite, discovery_clusterinfo_cases());
+	suite_add_tcase(suite, discovery_discover_cases());
 	runner = srunner_create(suite);
 	srunner_run_all(runner, CK_NORMAL);
 	failed = srunner_ntests_failed(runner);

@@ -15,6 +15,7 @@ TCase *discovery_token_cases(void);
 TCase *discovery_jws_cases(void);
 TCase *discovery_kubeconfig_cases(void);
 TCase *discovery_clusterinfo_cases(void);
+TCase *discovery_discover_cases(void);
 
 /* Token abcdef.0123456789abcdef, the one of the test vector. */
 void fixture_token(struct token *ret);
