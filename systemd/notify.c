@@ -89,5 +89,7 @@ void notify_keep_fd(const char *name, int fd)
 {
 	_cleanup_free_ char *message = xasprintf("FDSTORE=1\nFDPOLL=0\nFDNAME=%s", name);
 
+	/* An older one of that name would come back beside it, and before it. */
+	(void)sd_notifyf(0, "FDSTOREREMOVE=1\nFDNAME=%s", name);
 	(void)sd_pid_notify_with_fds(0, 0, message, &fd, 1);
 }

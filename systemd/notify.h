@@ -14,6 +14,7 @@ uint64_t notify_watchdog_interval_ns(void);
 /* Descriptors that PID 1 hands us, by name: of socket activation, or kept from before a restart by
  * notify_keep_fd(). -1 if there is none. They are close-on-exec and the caller's. */
 int notify_listen_fd(const char *name);
-/* Leaves a copy of a descriptor with PID 1. It comes back at the next start of a restart (so that a
- * listening socket queues clients meanwhile) and is closed when the service is stopped. */
+/* Leaves a copy of a descriptor with PID 1, in place of an older one of that name. It comes back at
+ * the next start of a restart (so that a listening socket queues clients meanwhile) and is closed
+ * when the service is stopped. */
 void notify_keep_fd(const char *name, int fd);

@@ -139,6 +139,7 @@ START_TEST(test_a_descriptor_is_left_with_systemd_under_its_name)
 
 	ck_assert_int_eq(pipe(pipes), 0);
 	notify_keep_fd("varlink", pipes[1]);
+	assert_message("FDSTOREREMOVE=1\nFDNAME=varlink");
 	ck_assert_str_eq(message(&fd), "FDSTORE=1\nFDPOLL=0\nFDNAME=varlink");
 	ck_assert_int_ge(fd, 0);
 	ck_assert_int_eq(write(fd, "x", 1), 1);
