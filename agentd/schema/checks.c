@@ -95,7 +95,8 @@ static int parse_subnets(const char *text, struct parse_cidr ret[static SUBNETS_
 	for (const char *c = text; *c; c++)
 		commas += *c == ',';
 	strv_split(&parts, text, ',');
-	if (parts.count != commas + 1)
+	/* The text goes into arguments as it is, so that blanks cannot be let through. */
+	if (parts.count != commas + 1 || strpbrk(text, " \t\r\n"))
 		return REFUSE(err, "is not a subnet such as 10.244.0.0/16");
 	if (parts.count > SUBNETS_MAX)
 		return REFUSE(err, "names %zu subnets; one, or one of each family, is possible",
@@ -340,6 +341,21 @@ static const char *skip_number(const char *text, unsigned *ret)
 	return text + digits;
 }
 
+/* Behind '-' or '+': identifiers joined by dots; NULL if there are none. */
+static const char *skip_identifiers(const char *text)
+{
+	for (;; text++) {
+		const char *start = text;
+
+		while (is_one_of(*text, "-"))
+			text++;
+		if (text == start)
+			return NULL;
+		if (*text != '.')
+			return text;
+	}
+}
+
 bool check_parse_version(const char *text, unsigned *ret_major, unsigned *ret_minor)
 {
 	unsigned major = 0, minor = 0, patch = 0;
@@ -353,11 +369,11 @@ bool check_parse_version(const char *text, unsigned *ret_major, unsigned *ret_mi
 	if (!text || *text++ != '.')
 		return false;
 	text = skip_number(text, &patch);
-	if (!text || (*text && !strchr("-+", *text)))
-		return false;
-	while (is_one_of(*text, "-_.+"))
-		text++;
-	if (*text)
+	if (text && *text == '-')
+		text = skip_identifiers(text + 1);
+	if (text && *text == '+')
+		text = skip_identifiers(text + 1);
+	if (!text || *text)
 		return false;
 	*ret_major = major;
 	*ret_minor = minor;

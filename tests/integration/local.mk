@@ -8,6 +8,7 @@ AM_TESTS_ENVIRONMENT = \
 INTEGRATION_TESTS = \
 	tests/integration/test_cri.py \
 	tests/integration/test_pki_golden.py \
+	tests/integration/test_role_verdicts.py \
 	tests/integration/test_unit_file.py
 TESTS += $(INTEGRATION_TESTS)
 EXTRA_DIST += $(INTEGRATION_TESTS) tests/integration/pytest \
@@ -27,3 +28,8 @@ check_PROGRAMS += tests/integration/discover-probe
 tests_integration_discover_probe_SOURCES = tests/integration/discover-probe.c
 tests_integration_discover_probe_CPPFLAGS = $(UNIT_CPPFLAGS)
 tests_integration_discover_probe_LDADD = libdiscovery.a libpki.a libcommon.a $(DEPS_LIBS)
+
+check_PROGRAMS += tests/integration/role-probe
+tests_integration_role_probe_SOURCES = tests/integration/role-probe.c
+tests_integration_role_probe_CPPFLAGS = $(UNIT_CPPFLAGS)
+tests_integration_role_probe_LDADD = libschema.a libdiscovery.a libpki.a libcommon.a $(DEPS_LIBS)

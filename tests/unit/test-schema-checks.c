@@ -43,7 +43,7 @@ static const struct sample samples[] = {
 	{ check_image_tag, "3.6.8-0 v1.14.2 _a A", ".a -a a/b a:b a+b" },
 	{ check_version,
 	  "v1.36.3 1.36.3 v1.37.0-rc.1 v1.36.3+build.5 stable stable-1 stable-1.36 latest latest-1",
-	  "1.36 v1 1.36.3.4 v01.36.3 stable-2 stable-1. stable-1.x stables ci/latest ci/v1.36.3 vv1.2.3 "
+	  "1.36 v1 1.36.3.4 v01.36.3 stable-2 stable-1. stable-1.x stables ci/latest ci/v1.36.3 vv1.2.3 v1.36.3- v1.36.3-a..b v1.36.3-a_b v1.36.3+ "
 	  "1.36.3! 1.1234567.0" },
 	{ check_taint_key, "a example.org/a A_b.c-d", "/a a/ a/b/c A!/b Example.org/a -a" },
 	{ check_taint_value, "a A_b.c-d", "-a a- a/b" },

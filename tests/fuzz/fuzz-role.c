@@ -1,0 +1,95 @@
+/* Role files of strangers: what is refused leaves nothing behind and says where and why; what is
+ * accepted is written, read again as the same role, and gives the documents of a cluster. */
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#include "agentd/role.h"
+#include "agentd/schema/component.h"
+#include "common/yaml.h"
+
+enum { TEXT_MAX = 1 << 20, READ_MAX = 256 * 1024 };
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+static int give_credential(void *userdata, const char *name, struct secret **ret)
+{
+	*ret = secret_new("q1w2e3.r4t5y6u7i8o9p0a1", 23);
+	return 0;
+}
+
+static const struct role_address address = {
+	.interface = "eth0",
+	.is_up = true,
+	.address = { .family = AF_INET, .bytes = { 10, 0, 0, 5 } },
+};
+static const struct role_host host = {
+	.hostname = "node",
+	.root = "/proc/self/fd", /* where nothing of a role can be */
+	.kubelet_version = "v1.36.3",
+	.credential = give_credential,
+	.addresses = &address,
+	.address_count = 1,
+};
+
+static void check_document(struct value *document)
+{
+	_cleanup_(buf_done) struct buf text = BUF_INIT(TEXT_MAX);
+	_cleanup_(value_unref) struct value *again = NULL;
+	struct error err = ERROR_INIT;
+
+	assert(yaml_write(document, &text) == 0);
+	if (text.length <= READ_MAX) {
+		assert(yaml_parse_one(text.data, text.length, "again", &again, &err) == 0);
+		assert(value_equal(document, again));
+	}
+	value_unref(document);
+}
+
+static void check_again(const struct role *role)
+{
+	_cleanup_(buf_done) struct buf printed = BUF_INIT(TEXT_MAX);
+	_cleanup_(buf_done) struct buf written = BUF_INIT(TEXT_MAX);
+	_cleanup_(buf_done) struct buf rewritten = BUF_INIT(TEXT_MAX);
+	_cleanup_(role_unref) struct role *again = NULL;
+	struct error err = ERROR_INIT;
+
+	assert(role_print(role, &printed) == 0 && printed.length > 0);
+	assert(role_write(role, &written) == 0);
+	if (written.length > READ_MAX)
+		return;
+	assert(role_parse(written.data, written.length, "again", &host, &again, &err) == 0);
+	assert(role_write(again, &rewritten) == 0);
+	assert(strcmp(written.data, rewritten.data) == 0);
+	assert(role_may_follow(role, again, &err) == 0);
+}
+
+static void check_accepted(const struct role *role)
+{
+	assert(role->kind == ROLE_NONE || (role->node.name && role->node.cri_socket));
+	check_again(role);
+	if (!role_is_control_plane(role))
+		return;
+	assert(role->advertise_address && role->bind_port && role->cluster.kubernetes_version);
+	assert(role->tokens.count > 0);
+	check_document(role_cluster_document(role));
+	check_document(kubelet_config_make(role, NULL, NULL));
+	check_document(kube_proxy_config_make(role));
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	_cleanup_(role_unref) struct role *role = NULL;
+	struct error err = ERROR_INIT;
+	int r;
+
+	r = role_parse((const char *)data, size, "fuzz", &host, &role, &err);
+	if (r < 0) {
+		assert(!role && err.code == r && err.class == ERROR_CONFIG);
+		assert(strncmp(err.message, "fuzz:", 5) == 0 && err.message[5]);
+		return 0;
+	}
+	assert(role);
+	check_accepted(role);
+	return 0;
+}
