@@ -285,6 +285,9 @@ static int offer_role(struct manager *m, const char *text, size_t length, const 
 	struct role_host host = role_host(m);
 	int r;
 
+	/* What was found out is kept from the moment on that something was made of it. */
+	if (!facts_has_begun(&m->ctx))
+		host.current = NULL;
 	r = role_parse(text, length, name, &host, &role, err);
 	if (r < 0)
 		return r;

@@ -16,6 +16,7 @@
 
 enum {
 	TOKEN_FILE_MAX = 4096,
+	WRITTEN_MAX = 2 * 1024 * 1024,
 	YEAR_S = 365 * 24 * 3600,
 	COMPONENT_HEALTH_TIMEOUT_S = 240,
 };
@@ -309,6 +310,24 @@ static struct role *role_new(const struct schema_text *text)
 	return role;
 }
 
+/* Completed, a role is longer than its text; it must still be one that can be read again. */
+static int check_kept(const struct role *role, struct error *err)
+{
+	_cleanup_(buf_done) struct buf text = BUF_INIT(WRITTEN_MAX);
+	_cleanup_(value_unref) struct value *list = NULL;
+	struct error cause = ERROR_INIT;
+	int r;
+
+	r = role_write(role, &text);
+	if (r >= 0)
+		r = yaml_parse(text.data, text.length, "completed", &list, &cause);
+	secret_wipe(text.data, text.length);
+	if (r < 0)
+		return error_set(err, ERROR_CONFIG, r, "%s: too large, once it is completed: %s",
+				 role->source, cause.code ? cause.message : "more than 2 MiB");
+	return 0;
+}
+
 int role_parse(const char *text, size_t length, const char *name, const struct role_host *host,
 	       struct role **ret, struct error *err)
 {
@@ -338,6 +357,9 @@ int role_parse(const char *text, size_t length, const char *name, const struct r
 	if (r < 0)
 		return r;
 	r = schema_complete(&documents, host, role, err);
+	if (r < 0)
+		return r;
+	r = check_kept(role, err);
 	if (r < 0)
 		return r;
 	file_digest(text, length, role->digest);

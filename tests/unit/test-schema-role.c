@@ -307,6 +307,29 @@ START_TEST(test_what_does_not_fit_the_buffer_is_said)
 }
 END_TEST
 
+START_TEST(test_a_role_that_could_not_be_read_again_is_refused)
+{
+	_cleanup_(buf_done) struct buf text = BUF_INIT(MIB);
+	struct error err = ERROR_INIT;
+	struct role *role = NULL;
+	int r;
+
+	/* Close to the limit in one line, beyond it once every item has a line of its own. */
+	ck_assert_int_eq(buf_append_string(&text, "{apiVersion: kubelet.config.k8s.io/v1beta1, "
+						  "kind: KubeletConfiguration, a: {a: {a: {a: {a: "
+						  "{a: ["),
+			 0);
+	for (size_t i = 0; i < 9000; i++)
+		ck_assert_int_eq(buf_append_string(&text, "aaaaaaaaaaaaaaaaaaaaaa,"), 0);
+	ck_assert_int_eq(buf_append_string(&text, "]}}}}}}\n---\n" ROLE("role: control-plane")), 0);
+	ck_assert_uint_lt(text.length, 256 * KIB);
+	r = role_parse(text.data, text.length, "role.yaml", &host.host, &role, &err);
+	ck_assert_int_lt(r, 0);
+	ck_assert_ptr_null(role);
+	ck_assert_ptr_nonnull(strstr(err.message, "role.yaml: too large, once it is completed: "));
+}
+END_TEST
+
 Suite *suite_role(void)
 {
 	Suite *suite = suite_create("role");
@@ -328,6 +351,7 @@ Suite *suite_role(void)
 	tcase_add_test(tcase, test_role_is_counted);
 	tcase_add_test(tcase, test_what_is_printed_has_no_secrets);
 	tcase_add_test(tcase, test_what_does_not_fit_the_buffer_is_said);
+	tcase_add_test(tcase, test_a_role_that_could_not_be_read_again_is_refused);
 	suite_add_tcase(suite, tcase);
 	return suite;
 }
