@@ -3,10 +3,9 @@
 
 #include <errno.h>
 #include <string.h>
-#include <sys/random.h>
 
 enum { ID_LENGTH = 6, SECRET_LENGTH = 16, TEXT_LENGTH = ID_LENGTH + 1 + SECRET_LENGTH };
-enum { ALPHABET = 36, DISTINCT_MIN = 6, NEIGHBOURS_MAX = 9 };
+enum { DISTINCT_MIN = 6, NEIGHBOURS_MAX = 9 };
 
 void token_done(struct token *token)
 {
@@ -46,42 +45,16 @@ int token_parse(const struct secret *text, struct token *ret, struct error *err)
 	return 0;
 }
 
-/* A character of the alphabet without a look-up that a cache could tell of. */
-static char character(unsigned number)
-{
-	unsigned is_letter = (number - 26) >> 31; /* 1 below 26 */
-
-	return (char)('0' - 26 + (int)number + (int)is_letter * ('a' - ('0' - 26)));
-}
-
-static void random_text(char *ret, size_t length)
-{
-	size_t made = 0;
-
-	while (made < length) {
-		uint8_t byte;
-
-		if (getrandom(&byte, 1, 0) != 1)
-			abort();
-		/* Drawing again instead of taking a remainder: all are equally likely. */
-		byte &= 63;
-		if (byte < ALPHABET)
-			ret[made++] = character(byte);
-	}
-}
-
 void token_generate(struct token *ret)
 {
-	char secret[SECRET_LENGTH];
+	_cleanup_(secret_unref) struct secret *id = secret_random_text(ID_LENGTH);
 
 	*ret = (struct token){ 0 };
+	memcpy(ret->id, secret_bytes(id), ID_LENGTH);
 	do {
-		token_done(ret);
-		random_text(ret->id, ID_LENGTH);
-		random_text(secret, SECRET_LENGTH);
-		ret->secret = secret_new(secret, SECRET_LENGTH);
+		secret_unref(ret->secret);
+		ret->secret = secret_random_text(SECRET_LENGTH);
 	} while (token_is_weak(ret));
-	secret_wipe(secret, sizeof(secret));
 }
 
 struct secret *token_text(const struct token *token)
