@@ -12,7 +12,7 @@
 #include "pki/cert.h"
 #include "pki/pin.h"
 
-enum { CERTIFICATES_MAX = 4, CA_TEXT_MAX = 64 * 1024, SERVER_MAX = 512 };
+enum { CERTIFICATES_MAX = 4, SERVER_MAX = 512 };
 
 void clusterinfo_done(struct clusterinfo *info)
 {
@@ -105,7 +105,7 @@ static int select_ca(const char *ca_pem, const struct strv *pins, bool unsafe_sk
 		     struct error *err)
 {
 	_cleanup_(cert_list_done) struct cert_list certs = { 0 }, selected = { 0 };
-	_cleanup_(buf_done) struct buf pem = BUF_INIT(2 * CA_TEXT_MAX);
+	_cleanup_(buf_done) struct buf pem = BUF_INIT(128 * KIB);
 	int r;
 
 	r = cert_list_from_pem(ca_pem, strlen(ca_pem), &certs, err);

@@ -11,7 +11,7 @@ enum { CONTENT_MAX = 64 * 1024 };
 int jws_sign(const struct token *token, const char *content, size_t length, struct buf *ret,
 	     struct error *err)
 {
-	_cleanup_(buf_done) struct buf header = BUF_INIT(64), input = BUF_INIT(2 * CONTENT_MAX);
+	_cleanup_(buf_done) struct buf header = BUF_INIT(64), input = BUF_INIT(128 * KIB);
 	size_t header_length;
 	uint8_t mac[32];
 	int r;

@@ -49,21 +49,23 @@ static int refuse(const struct source *source, const struct value *at, struct er
 			 value_column(at), text);
 }
 
-/* The string at key of a map: 1, or 0 if it is not there, null or empty. */
+/* The string at key of a map; *ret stays as it is if there is none, or an empty one. */
 static int get_string(const struct source *source, const struct value *map, const char *key,
 		      const char **ret, struct error *err)
 {
 	const struct value *value = value_get(map, key);
+	const char *text = value_string(value);
 
 	if (value_type(value) == VALUE_NULL)
 		return 0;
-	if (value_type(value) != VALUE_STRING)
+	if (!text)
 		return refuse(source, value, err, "%s must be a string, not %s", key,
 			      value_type_name(value_type(value)));
-	if (value_string_length(value) != strlen(value_string(value)))
+	if (value_string_length(value) != strlen(text))
 		return refuse(source, value, err, "%s has a NUL byte in it", key);
-	*ret = value_string(value);
-	return **ret != '\0';
+	if (*text)
+		*ret = text;
+	return 0;
 }
 
 /* The map called `field` of the item of list `key` that has this name; *ret stays NULL if there is
@@ -110,7 +112,7 @@ static int get_data(const struct source *source, const struct value *map, const 
 	int r;
 
 	r = get_string(source, map, key, &text, err);
-	if (r <= 0)
+	if (r < 0 || !text)
 		return r;
 
 	r = hmac_base64_decode_secret(text, strlen(text), &data);
@@ -147,7 +149,7 @@ static int get_path(const struct source *source, const struct value *map, const 
 	int r;
 
 	r = get_string(source, map, key, &path, err);
-	if (r <= 0)
+	if (r < 0 || !path)
 		return r;
 
 	if (path[0] == '/')
@@ -217,7 +219,7 @@ static int read_cluster(const struct source *source, const struct value *cluster
 	r = get_string(source, cluster, "server", &server, err);
 	if (r < 0)
 		return r;
-	if (r == 0)
+	if (!server)
 		return refuse(source, cluster, err, "the cluster has no server");
 	config->server = xstrdup(server);
 
@@ -241,7 +243,7 @@ static int read_token(const struct source *source, const struct value *user,
 	int r;
 
 	r = get_string(source, user, "token", &text, err);
-	if (r == 0) {
+	if (r == 0 && !text) {
 		r = get_file(source, user, "tokenFile", TOKEN_MAX, &file, err);
 		text = file ? secret_bytes(file) : NULL;
 	}
@@ -310,7 +312,7 @@ static int read_context(const struct source *source, const struct value *root,
 	int r;
 
 	r = get_string(source, root, "current-context", ret_context, err);
-	if (r <= 0)
+	if (r < 0 || !**ret_context)
 		return r;
 	r = find_named(source, root, "contexts", *ret_context, "context", &context, err);
 	if (r < 0)

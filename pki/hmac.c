@@ -39,10 +39,10 @@ static void encode(const void *bytes, size_t length, const char *digits, bool pa
 		size_t have = MIN(length - i, (size_t)3);
 		uint32_t group = (uint32_t)in[i] << 16 | (have > 1 ? (uint32_t)in[i + 1] << 8 : 0) |
 				 (have > 2 ? in[i + 2] : 0);
-		char out[4] = { digits[group >> 18], digits[group >> 12 & 63],
-				have > 1 ? digits[group >> 6 & 63] : '=',
-				have > 2 ? digits[group & 63] : '=' };
+		char out[] = "====";
 
+		for (size_t digit = 0; digit <= have; digit++)
+			out[digit] = digits[group >> (18 - 6 * digit) & 63];
 		(void)buf_append(buf, out, pad ? 4 : have + 1);
 	}
 }

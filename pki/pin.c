@@ -37,7 +37,7 @@ void pin_of(const struct cert *cert, char ret[static 72])
 	if (length <= 0 || EVP_Digest(der, (size_t)length, digest, &size, EVP_sha256(), NULL) != 1)
 		abort();
 	OPENSSL_free(der);
-	memcpy(ret, PREFIX, strlen(PREFIX));
+	(void)snprintf(ret, strlen(PREFIX) + 1, "%s", PREFIX);
 	for (size_t i = 0; i < size; i++)
 		(void)snprintf(ret + strlen(PREFIX) + 2 * i, 3, "%02x", digest[i]);
 }
