@@ -206,7 +206,8 @@ void loop_once(struct loop *loop, bool wait)
 {
 	bool sleep = wait && loop->deferreds.next == &loop->deferreds && prepare_sleep(loop);
 
-	if (event_base_loop(loop->base, sleep ? EVLOOP_ONCE : EVLOOP_NONBLOCK) < 0)
+	/* EVLOOP_NONBLOCK alone would go on for as long as any descriptor is ready. */
+	if (event_base_loop(loop->base, EVLOOP_ONCE | (sleep ? 0 : EVLOOP_NONBLOCK)) < 0)
 		abort();
 	if (sleep)
 		loop->wakeups++;

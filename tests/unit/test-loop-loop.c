@@ -275,6 +275,26 @@ START_TEST(test_endless_deferring_does_not_starve_descriptors)
 }
 END_TEST
 
+START_TEST(test_descriptor_that_stays_ready_does_not_keep_the_loop)
+{
+	_cleanup_(fixture_done) struct fixture f;
+	struct trace trace = { .fixture = &f };
+	struct loop_io *io;
+	int fds[2];
+
+	fixture_init(&f);
+	ck_assert_int_eq(pipe(fds), 0);
+	io = loop_io_new(f.loop, fds[1], note_io, &trace);
+	loop_io_want(io, LOOP_WRITE);
+	loop_once(f.loop, false);
+	loop_once(f.loop, false);
+	ck_assert_str_eq(trace.text, "ww");
+	loop_io_free(io);
+	(void)close(fds[0]);
+	(void)close(fds[1]);
+}
+END_TEST
+
 START_TEST(test_descriptor_reports_only_what_is_wanted)
 {
 	_cleanup_(fixture_done) struct fixture f;
@@ -404,6 +424,7 @@ Suite *loop_suite(void)
 	tcase_add_test(tcase, test_deferred_calls_come_in_order_before_the_hook);
 	tcase_add_test(tcase, test_undeferred_call_does_not_come);
 	tcase_add_test(tcase, test_endless_deferring_does_not_starve_descriptors);
+	tcase_add_test(tcase, test_descriptor_that_stays_ready_does_not_keep_the_loop);
 	tcase_add_test(tcase, test_descriptor_reports_only_what_is_wanted);
 	tcase_add_test(tcase, test_descriptor_may_be_freed_by_its_own_callback);
 	tcase_add_test(tcase, test_signal_reaches_its_callback_and_quit_gives_the_status);
