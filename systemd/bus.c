@@ -242,10 +242,10 @@ static int on_owner(sd_bus_message *m, void *userdata, sd_bus_error *ret_error)
 		r = -sd_bus_message_get_errno(m);
 	else
 		r = sd_bus_message_read(m, "s", &owner);
-	if (r < 0)
-		reconnect_later(bus, r, "cannot ask who is systemd");
-	else
+	if (owner)
 		set_owner(bus, owner);
+	else
+		reconnect_later(bus, r < 0 ? r : -EBADMSG, "cannot ask who is systemd");
 	return 0;
 }
 
