@@ -5,7 +5,6 @@
 #include <string.h>
 
 #include "common/alloc.h"
-#include "common/file.h"
 #include "tests/unit/test-schema.h"
 
 /* Finds a field; NULL path of the result if there is none. */
@@ -125,40 +124,6 @@ START_TEST(test_fields_of_kubeadm_are_known_by_name)
 }
 END_TEST
 
-/* The part of the manual page about one kind of document. */
-static const char *section_of(const char *page, const char *kind)
-{
-	_cleanup_free_ char *head = xasprintf("\n.Ss %s\n", kind);
-	const char *section = strstr(page, head);
-
-	ck_assert_msg(section != NULL, "the manual page has no section %s", kind);
-	return section;
-}
-
-START_TEST(test_manual_page_documents_every_field)
-{
-	_cleanup_(buf_done) struct buf page = BUF_INIT(MIB);
-	struct error err = ERROR_INIT;
-	struct explain_walk walk = { 0 };
-	struct explain_field field;
-
-	ck_assert_int_eq(file_read(TEST_SOURCE_DIRECTORY "/../man/agentd.role.5.in", &page, &err),
-			 1);
-	while (explain_next(&walk, &field)) {
-		bool live = field.status == EXPLAIN_LIVE;
-		_cleanup_free_ char *line =
-		    xasprintf("\n.It Ic %s Pq %s%s%s\n", field.path, field.type, live ? "" : " , ",
-			      live ? "" : explain_status_name(field.status));
-		const char *section = section_of(page.data, field.document->kind);
-		const char *end = strstr(section, "\n.El\n");
-		const char *found = strstr(section, line);
-
-		ck_assert_msg(found && found < end, "agentd.role.5.in lacks in %s:%s",
-			      field.document->kind, line);
-	}
-}
-END_TEST
-
 Suite *suite_explain(void)
 {
 	Suite *suite = suite_create("explain");
@@ -167,7 +132,6 @@ Suite *suite_explain(void)
 	tcase_add_test(tcase, test_every_field_has_type_and_help);
 	tcase_add_test(tcase, test_no_field_stands_twice);
 	tcase_add_test(tcase, test_status_says_what_agentd_does);
-	tcase_add_test(tcase, test_manual_page_documents_every_field);
 	tcase_add_loop_test(tcase, test_fields_of_kubeadm_are_known_by_name, 0, ARRAY_SIZE(known));
 	suite_add_tcase(suite, tcase);
 	return suite;
