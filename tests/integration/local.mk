@@ -7,11 +7,12 @@ AM_TESTS_ENVIRONMENT = \
 	PYTHON='$(PYTHON)'; export PYTHON;
 INTEGRATION_TESTS = \
 	tests/integration/test_cri.py \
+	tests/integration/test_kube.py \
 	tests/integration/test_pki_golden.py \
 	tests/integration/test_role_verdicts.py \
 	tests/integration/test_unit_file.py
 TESTS += $(INTEGRATION_TESTS)
-EXTRA_DIST += $(INTEGRATION_TESTS) tests/integration/pytest \
+EXTRA_DIST += $(INTEGRATION_TESTS) tests/integration/pytest tests/integration/conftest.py \
 	tests/golden/pki/ecdsa-ipv6.txt \
 	tests/golden/pki/ecdsa-ipv6.yaml \
 	tests/golden/pki/ecdsa-p384.txt \
@@ -33,3 +34,25 @@ check_PROGRAMS += tests/integration/role-probe
 tests_integration_role_probe_SOURCES = tests/integration/role-probe.c
 tests_integration_role_probe_CPPFLAGS = $(UNIT_CPPFLAGS)
 tests_integration_role_probe_LDADD = libschema.a libdiscovery.a libpki.a libcommon.a $(DEPS_LIBS)
+
+check_PROGRAMS += tests/integration/kube-probe
+tests_integration_kube_probe_SOURCES = tests/integration/kube-probe.c
+tests_integration_kube_probe_CPPFLAGS = $(UNIT_CPPFLAGS)
+tests_integration_kube_probe_LDADD = libobjects.a libcommon.a $(DEPS_LIBS)
+EXTRA_DIST += \
+	tests/fake/apiserver.py \
+	tests/fake/fakecontrollers.py \
+	tests/fake/fakefields.py \
+	tests/fake/fakehttp.py \
+	tests/fake/fakepki.py \
+	tests/fake/fakerbac.py \
+	tests/fake/fakestore.py \
+	tests/integration/kubepolicies.py \
+	tests/integration/kubeprobe.py
+
+# On a real API server: they need the lab's programs, so tests/run runs them and make check does not.
+EXTRA_DIST += \
+	tests/integration/control-plane-rbac.yaml \
+	tests/integration/realapi.py \
+	tests/integration/test_fake_apiserver.py \
+	tests/integration/test_kube_real.py
