@@ -7,6 +7,7 @@ AM_TESTS_ENVIRONMENT = \
 	PYTHON='$(PYTHON)'; export PYTHON;
 INTEGRATION_TESTS = \
 	tests/integration/test_cri.py \
+	tests/integration/test_discovery.py \
 	tests/integration/test_kube.py \
 	tests/integration/test_pki_golden.py \
 	tests/integration/test_role_verdicts.py \
