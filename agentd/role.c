@@ -328,8 +328,8 @@ static int check_kept(const struct role *role, struct error *err)
 	return 0;
 }
 
-int role_parse(const char *text, size_t length, const char *name, const struct role_host *host,
-	       struct role **ret, struct error *err)
+static int parse(const char *text, size_t length, const char *name, const struct role_host *host,
+		 struct role **ret, struct error *err)
 {
 	_cleanup_(value_unref) struct value *list = NULL;
 	_cleanup_(role_unref) struct role *role = NULL;
@@ -365,6 +365,21 @@ int role_parse(const char *text, size_t length, const char *name, const struct r
 	file_digest(text, length, role->digest);
 	*ret = TAKE_PTR(role);
 	return 0;
+}
+
+int role_parse(const char *text, size_t length, const char *name, const struct role_host *host,
+	       struct role **ret, struct error *err)
+{
+	int r;
+
+	r = parse(text, length, name, host, ret, err);
+	if (r >= 0)
+		return 0;
+	/* Messages quote names and values of the text, and terminals obey some bytes. */
+	for (char *c = err->message; *c; c++)
+		if ((unsigned char)*c < ' ' || *c == '\x7f')
+			*c = '?';
+	return r;
 }
 
 /* Shorthands. */

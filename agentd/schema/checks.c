@@ -426,6 +426,15 @@ static bool is_label_text(const char *text, size_t length)
 	return true;
 }
 
+int check_arg_name(const char *text, struct error *err)
+{
+	if (*text == '-')
+		return REFUSE(err, "begins with '-': write it without the dashes");
+	if (!*text || strpbrk(text, "= \t\r\n\"'"))
+		return REFUSE(err, "is not the name of an argument");
+	return 0;
+}
+
 int check_taint_key(const char *text, struct error *err)
 {
 	const char *slash = strrchr(text, '/');

@@ -30,7 +30,8 @@ int check_image_repository(const char *text, struct error *err);
 int check_image_tag(const char *text, struct error *err);
 int check_version(const char *text, struct error *err); /* v1.36.3, or stable-1 and the like */
 
-/* Node and tokens. */
+/* Node, arguments and tokens. */
+int check_arg_name(const char *text, struct error *err);  /* "" is refused */
 int check_taint_key(const char *text, struct error *err); /* "" is refused */
 int check_taint_value(const char *text, struct error *err);
 int check_token(const char *text, struct error *err);

@@ -183,6 +183,20 @@ static int complete_node(const struct schema_text *text, const struct value *doc
 
 /* Bootstrap tokens of a control plane. */
 
+/* Less than a second is no time: cut to 0 it would even mean "for ever". */
+static int check_ttl(const struct schema_text *text, const struct value *item, struct error *err)
+{
+	const struct value *ttl = value_get(item, "ttl");
+	int64_t ns = 0;
+
+	if (value_string(ttl) && parse_duration(value_string(ttl), &ns) == 0 && ns > 0 &&
+	    ns < (int64_t)NSEC_PER_SEC)
+		return schema_error(text, ttl, err,
+				    "bootstrapTokens: a ttl of %s is too short; 0s is for ever",
+				    value_string(ttl));
+	return 0;
+}
+
 static int complete_tokens(const struct schema_text *text, struct role *role, struct error *err)
 {
 	const struct value *list = value_get(text->documents[SCHEMA_INIT], "bootstrapTokens");
@@ -196,7 +210,10 @@ static int complete_tokens(const struct schema_text *text, struct role *role, st
 	for (size_t i = 0; i < tokens->count; i++) {
 		struct role_token *item = &tokens->items[i];
 		struct token token = { 0 };
+		int r = check_ttl(text, value_item(list, i), err);
 
+		if (r < 0)
+			return r;
 		if (!item->token || secret_length(item->token) == 0) {
 			token_generate(&token);
 			secret_unref(item->token);
@@ -414,6 +431,12 @@ static int complete_control_plane(const struct schema_text *text, const struct r
 
 	if (role->bind_port == 0)
 		role->bind_port = API_PORT;
+	if (role->component_health_timeout_s <= 0)
+		return schema_error(
+		    text,
+		    value_at(text->documents[SCHEMA_INIT], "timeouts",
+			     "controlPlaneComponentHealthCheck"),
+		    err, "timeouts.controlPlaneComponentHealthCheck is too short to start in");
 	r = complete_advertise_address(text, host, role, err);
 	if (r < 0)
 		return r;

@@ -37,7 +37,7 @@ static const char *const taint_effects[] = { "NoSchedule", "PreferNoSchedule", "
 /* clang-format off */
 const struct decode_row schema_arg_rows[] = {
 	{ "name", DECODE_STRING, DECODE_FIELD(struct role_arg, name),
-	  .flags = DECODE_REQUIRED | DECODE_NOT_EMPTY | SCHEMA_ALWAYS,
+	  .flags = DECODE_REQUIRED | DECODE_NOT_EMPTY | SCHEMA_ALWAYS, .check = check_arg_name,
 	  .help = "Name of the argument, without the leading dashes" },
 	{ "value", DECODE_STRING, DECODE_FIELD(struct role_arg, value), .flags = SCHEMA_ALWAYS,
 	  .help = "Its value" },

@@ -87,6 +87,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	if (r < 0) {
 		assert(!role && err.code == r && err.class == ERROR_CONFIG);
 		assert(strncmp(err.message, "fuzz:", 5) == 0 && err.message[5]);
+		for (const char *c = err.message; *c; c++)
+			assert((unsigned char)*c >= ' ');
 		return 0;
 	}
 	assert(role);

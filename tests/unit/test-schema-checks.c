@@ -45,6 +45,7 @@ static const struct sample samples[] = {
 	  "v1.36.3 1.36.3 v1.37.0-rc.1 v1.36.3+build.5 stable stable-1 stable-1.36 latest latest-1",
 	  "1.36 v1 1.36.3.4 v01.36.3 stable-2 stable-1. stable-1.x stables ci/latest ci/v1.36.3 vv1.2.3 v1.36.3- v1.36.3-a..b v1.36.3-a_b v1.36.3+ "
 	  "1.36.3! 1.1234567.0" },
+	{ check_arg_name, "v audit-log-maxage feature-gates", "-v --v a=b" },
 	{ check_taint_key, "a example.org/a A_b.c-d", "/a a/ a/b/c A!/b Example.org/a -a" },
 	{ check_taint_value, "a A_b.c-d", "-a a- a/b" },
 	{ check_token, "q1w2e3.r4t5y6u7i8o9p0a1",
@@ -97,8 +98,8 @@ START_TEST(test_an_empty_text_is_a_field_left_out)
 		check_token,	check_taint_value, check_credential,
 	};
 	static int (*const wanted[])(const char *, struct error *) = {
-		check_volume_name, check_endpoint_port, check_taint_key,
-		check_pin,	   check_token_group,	check_kubeconfig_path,
+		check_volume_name, check_arg_name,    check_endpoint_port,   check_taint_key,
+		check_pin,	   check_token_group, check_kubeconfig_path,
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(optional); i++) {
