@@ -1,0 +1,288 @@
+/* Worker threads for CPU-bound jobs; see work.h.
+ *
+ * One queue in, under one lock; results come back through an eventfd. Ops, arguments and everything
+ * else belong to the loop's thread, but for the argument while its job runs. */
+#include "common/work.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <sched.h>
+#include <signal.h>
+#include <sys/eventfd.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "common/alloc.h"
+
+enum { THREADS_MAX = 4, IDLE_S = 3 };
+
+enum job_state { JOB_QUEUED, JOB_RUNNING, JOB_DONE };
+
+struct job {
+	struct work *work;
+	struct op *op; /* NULL once it was dropped */
+	work_fn fn;
+	void *argument;
+	void (*free_argument)(void *argument);
+	int result;
+	struct error error;
+	enum job_state state; /* under the lock */
+	struct job *next;
+};
+
+struct queue {
+	struct job *first, **end;
+};
+
+struct work {
+	struct loop *loop;
+	struct loop_io *io;
+	int fd;
+	unsigned threads_max;
+	pthread_mutex_t lock;
+	pthread_cond_t wake, ended;
+	struct queue urgent, ordinary, done; /* under the lock, like what follows */
+	unsigned threads, idle;
+	bool stop;
+};
+
+static void queue_init(struct queue *queue)
+{
+	queue->first = NULL;
+	queue->end = &queue->first;
+}
+
+static void queue_add(struct queue *queue, struct job *job)
+{
+	job->next = NULL;
+	*queue->end = job;
+	queue->end = &job->next;
+}
+
+static struct job *queue_take(struct queue *queue)
+{
+	struct job *job = queue->first;
+
+	if (!job)
+		return NULL;
+	queue->first = job->next;
+	if (!queue->first)
+		queue->end = &queue->first;
+	return job;
+}
+
+static void queue_remove(struct queue *queue, struct job *job)
+{
+	for (struct job **at = &queue->first; *at; at = &(*at)->next) {
+		if (*at != job)
+			continue;
+		*at = job->next;
+		if (queue->end == &job->next)
+			queue->end = at;
+		return;
+	}
+}
+
+static void job_free(struct job *job)
+{
+	if (job->free_argument)
+		job->free_argument(job->argument);
+	free(job);
+}
+
+/* The workers. */
+
+static struct job *next_job(struct work *work)
+{
+	struct job *job = queue_take(&work->urgent);
+
+	return job ? job : queue_take(&work->ordinary);
+}
+
+/* Waits for a job for a few seconds. NULL = the thread shall end. Called with the lock held. */
+static struct job *await_job(struct work *work)
+{
+	struct timespec until;
+	struct job *job;
+	int r = 0;
+
+	(void)clock_gettime(CLOCK_MONOTONIC, &until);
+	until.tv_sec += IDLE_S;
+	while (!(job = next_job(work)) && !work->stop && r == 0) {
+		work->idle++;
+		r = pthread_cond_timedwait(&work->wake, &work->lock, &until);
+		work->idle--;
+	}
+	return job;
+}
+
+static void *thread_main(void *argument)
+{
+	struct work *work = argument;
+	const uint64_t one = 1;
+	struct job *job;
+
+	(void)pthread_mutex_lock(&work->lock);
+	while ((job = await_job(work))) {
+		job->state = JOB_RUNNING;
+		(void)pthread_mutex_unlock(&work->lock);
+		job->result = job->fn(job->argument, &job->error);
+		(void)pthread_mutex_lock(&work->lock);
+		job->state = JOB_DONE;
+		queue_add(&work->done, job);
+		/* It can only fail when the counter is full, and then the loop is awake anyway. */
+		if (write(work->fd, &one, sizeof(one)) < 0)
+			continue;
+	}
+	work->threads--;
+	(void)pthread_cond_signal(&work->ended);
+	(void)pthread_mutex_unlock(&work->lock);
+	return NULL;
+}
+
+/* Called with the lock held. Signals stay the main thread's. */
+static void start_thread(struct work *work)
+{
+	sigset_t all, old;
+	pthread_attr_t attributes;
+	pthread_t thread;
+
+	(void)sigfillset(&all);
+	(void)pthread_sigmask(SIG_SETMASK, &all, &old);
+	(void)pthread_attr_init(&attributes);
+	(void)pthread_attr_setdetachstate(&attributes, PTHREAD_CREATE_DETACHED);
+	(void)pthread_attr_setstacksize(&attributes, 256 * KIB);
+	if (pthread_create(&thread, &attributes, thread_main, work) == 0)
+		work->threads++;
+	else
+		assert(work->threads > 0);
+	(void)pthread_attr_destroy(&attributes);
+	(void)pthread_sigmask(SIG_SETMASK, &old, NULL);
+}
+
+/* The loop's side. */
+
+static void collect(int fd, unsigned events, void *userdata)
+{
+	struct work *work = userdata;
+	uint64_t count;
+	struct job *job;
+
+	(void)events;
+	if (read(fd, &count, sizeof(count)) < 0)
+		return;
+	for (;;) {
+		(void)pthread_mutex_lock(&work->lock);
+		job = queue_take(&work->done);
+		(void)pthread_mutex_unlock(&work->lock);
+		if (!job)
+			return;
+		job->work = NULL;
+		if (!job->op)
+			job_free(job);
+		else if (job->result < 0)
+			op_fail(job->op, &job->error);
+		else
+			op_complete(job->op, NULL);
+	}
+}
+
+/* A job that waits is taken back; one that runs is freed when it has ended. */
+static void job_cancel(void *impl)
+{
+	struct job *job = impl;
+	struct work *work = job->work;
+
+	(void)pthread_mutex_lock(&work->lock);
+	if (job->state == JOB_QUEUED) {
+		queue_remove(&work->urgent, job);
+		queue_remove(&work->ordinary, job);
+		job->work = NULL;
+	}
+	(void)pthread_mutex_unlock(&work->lock);
+}
+
+static void job_dropped(void *impl)
+{
+	struct job *job = impl;
+
+	job->op = NULL;
+	if (!job->work)
+		job_free(job);
+}
+
+struct op *work_run(struct work *work, bool urgent, work_fn fn, void *argument,
+		    void (*free_argument)(void *argument))
+{
+	static const struct op_kind kind = { "work", job_cancel, job_dropped };
+	struct job *job = NEW(struct job);
+
+	job->work = work;
+	job->fn = fn;
+	job->argument = argument;
+	job->free_argument = free_argument;
+	job->op = op_new(work->loop, &kind, job);
+	op_show(job->op, argument);
+	(void)pthread_mutex_lock(&work->lock);
+	queue_add(urgent ? &work->urgent : &work->ordinary, job);
+	if (work->idle == 0 && work->threads < work->threads_max)
+		start_thread(work);
+	(void)pthread_cond_signal(&work->wake);
+	(void)pthread_mutex_unlock(&work->lock);
+	return job->op;
+}
+
+static unsigned cpu_count(void)
+{
+	cpu_set_t set;
+
+	if (sched_getaffinity(0, sizeof(set), &set) < 0)
+		return 1;
+	return (unsigned)CPU_COUNT(&set);
+}
+
+struct work *work_new(struct loop *loop, unsigned threads)
+{
+	struct work *work = NEW(struct work);
+	pthread_condattr_t attributes;
+
+	work->loop = loop;
+	work->threads_max = MIN(threads ? threads : cpu_count(), (unsigned)THREADS_MAX);
+	work->fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	assert(work->fd >= 0);
+	queue_init(&work->urgent);
+	queue_init(&work->ordinary);
+	queue_init(&work->done);
+	(void)pthread_condattr_init(&attributes);
+	(void)pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
+	(void)pthread_mutex_init(&work->lock, NULL);
+	(void)pthread_cond_init(&work->wake, &attributes);
+	(void)pthread_cond_init(&work->ended, NULL);
+	(void)pthread_condattr_destroy(&attributes);
+	work->io = loop_io_new(loop, work->fd, collect, work);
+	loop_io_want(work->io, LOOP_READ);
+	return work;
+}
+
+struct work *work_free(struct work *work)
+{
+	struct job *job;
+
+	if (!work)
+		return NULL;
+	(void)pthread_mutex_lock(&work->lock);
+	work->stop = true;
+	(void)pthread_cond_broadcast(&work->wake);
+	while (work->threads > 0)
+		(void)pthread_cond_wait(&work->ended, &work->lock);
+	(void)pthread_mutex_unlock(&work->lock);
+	while ((job = queue_take(&work->done)))
+		job_free(job);
+	loop_io_free(work->io);
+	(void)close(work->fd);
+	(void)pthread_cond_destroy(&work->wake);
+	(void)pthread_cond_destroy(&work->ended);
+	(void)pthread_mutex_destroy(&work->lock);
+	free(work);
+	return NULL;
+}
