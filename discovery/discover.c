@@ -309,6 +309,12 @@ static int check_request(const struct discover_request *request, struct error *e
 
 	if (request->file_path)
 		return 0;
+	if (!request->endpoint || !request->token)
+		return error_set(
+		    err, ERROR_CONFIG, -EINVAL,
+		    "to find a cluster takes an endpoint and a token, or a discovery"
+		    " file; `agentctl token create --role-file` on a control plane prints"
+		    " a role with both");
 	server = xasprintf("https://%s", request->endpoint);
 	if (strchr(request->endpoint, '/') || !clusterinfo_server_is_valid(server))
 		return error_set(

@@ -21,9 +21,18 @@ bool profile_san_is_valid(const char *san)
 	return parse_is_dns_subdomain(strncmp(san, "*.", 2) == 0 ? san + 2 : san);
 }
 
+/* Addresses are written as a certificate's are read again, so that the two can be compared. */
 static void add(const char *san, struct strv *ret_dns, struct strv *ret_addresses)
 {
-	strv_add(is_address(san) ? ret_addresses : ret_dns, san);
+	struct parse_address address;
+	char text[INET6_ADDRSTRLEN];
+
+	if (parse_ip(san, &address) < 0) {
+		strv_add(ret_dns, san);
+		return;
+	}
+	format_ip(&address, text);
+	strv_add(ret_addresses, text);
 }
 
 /* Like kubeadm, leaves out what is neither an address nor a DNS name. */
@@ -44,8 +53,8 @@ static void sans_apiserver(const struct profile_names *names, struct strv *ret_d
 	strv_add(ret_dns, "kubernetes.default");
 	strv_add(ret_dns, "kubernetes.default.svc");
 	strv_addf(ret_dns, "kubernetes.default.svc.%s", names->dns_domain);
-	strv_add(ret_addresses, names->service_address);
-	strv_add(ret_addresses, names->advertise_address);
+	add(names->service_address, ret_dns, ret_addresses);
+	add(names->advertise_address, ret_dns, ret_addresses);
 	if (names->control_plane_endpoint)
 		add(names->control_plane_endpoint, ret_dns, ret_addresses);
 	add_extra(names->api_server_sans, ret_dns, ret_addresses);
@@ -56,7 +65,7 @@ static void add_etcd(const struct profile_names *names, struct strv *ret_dns,
 {
 	strv_add(ret_dns, names->node_name);
 	strv_add(ret_dns, "localhost");
-	strv_add(ret_addresses, names->advertise_address);
+	add(names->advertise_address, ret_dns, ret_addresses);
 	strv_add(ret_addresses, "127.0.0.1");
 	strv_add(ret_addresses, "::1");
 }

@@ -30,6 +30,7 @@ struct profile {
 	const char *common_name_prefix; /* "system:node:"; NULL = the node's name alone */
 	const char *organization;	/* NULL = none */
 	unsigned usages;		/* CERT_* */
+	/* Addresses in their canonical form, as cert_addresses() has them. */
 	void (*sans)(const struct profile_names *names, struct strv *ret_dns,
 		     struct strv *ret_addresses); /* NULL = none */
 	bool in_kubeconfig; /* a client certificate embedded in a kubeconfig, not a file pair */

@@ -399,6 +399,9 @@ START_TEST(test_request_that_cannot_succeed_is_not_started)
 	strv_done(&search.pins);
 	ck_assert_int_eq(fails(&search, NULL, 1, &err), -EINVAL);
 	ck_assert_part(err.message, "caCertHashes");
+	search.request.token = NULL;
+	ck_assert_int_eq(fails(&search, NULL, 1, &err), -EINVAL);
+	ck_assert_part(err.message, "token");
 	ck_assert_uint_eq(script.asked, 0);
 }
 END_TEST

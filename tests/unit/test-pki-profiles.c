@@ -121,6 +121,23 @@ START_TEST(test_etcd_answers_on_its_address_and_loopback)
 }
 END_TEST
 
+/* What a certificate is asked for must be what is read from it, else it never fits its role. */
+START_TEST(test_addresses_are_written_as_they_are_read)
+{
+	_cleanup_(strv_done) struct strv extra = STRV_INIT;
+	_cleanup_free_ char *sans = NULL;
+	struct profile_names with = {
+		.node_name = "cp1",
+		.advertise_address = "2001:DB8:0:0::0A",
+		.etcd_server_sans = &extra,
+	};
+
+	strv_add(&extra, "::FFFF:192.0.2.1");
+	sans = sans_of("etcd-server", &with);
+	ck_assert_str_eq(sans, "cp1 localhost 2001:db8::a 127.0.0.1 ::1 192.0.2.1");
+}
+END_TEST
+
 static const struct {
 	const char *san;
 	bool valid;
@@ -188,6 +205,7 @@ TCase *pki_profiles_cases(void)
 	tcase_add_loop_test(tc, test_subject_is_the_one_that_rbac_knows, 0, ARRAY_SIZE(names));
 	tcase_add_test(tc, test_api_server_answers_to_all_its_names);
 	tcase_add_test(tc, test_etcd_answers_on_its_address_and_loopback);
+	tcase_add_test(tc, test_addresses_are_written_as_they_are_read);
 	tcase_add_loop_test(tc, test_only_addresses_and_dns_names_are_sans, 0, ARRAY_SIZE(sans));
 	tcase_add_test(tc, test_endless_name_is_no_san);
 	return tc;
