@@ -8,6 +8,7 @@ AM_TESTS_ENVIRONMENT = \
 INTEGRATION_TESTS = \
 	tests/integration/test_cri.py \
 	tests/integration/test_discovery.py \
+	tests/integration/test_fake_systemd.py \
 	tests/integration/test_kube.py \
 	tests/integration/test_pki_golden.py \
 	tests/integration/test_role_verdicts.py \

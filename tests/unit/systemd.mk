@@ -24,3 +24,4 @@ tests_fake_fake_systemd1_LDADD = libcommon.a $(DEPS_LIBS)
 
 tests_fake_call_cri_SOURCES = tests/fake/call-cri.c
 tests_fake_call_cri_LDADD = libcri.a libcommon.a $(DEPS_LIBS)
+EXTRA_DIST += tests/fake/fakesystemd.py
