@@ -120,20 +120,46 @@ static int call_read(struct op *inner, void *impl, struct value **ret, struct er
 	return 0;
 }
 
-/* An upper bound of the JSON text, so that its buffer never grows and no copy of a secret stays
- * behind in freed memory. */
+/* Bytes that a string needs at most as JSON. */
+static size_t text_bound(const char *text, size_t length)
+{
+	size_t bound = length + 2;
+
+	for (size_t i = 0; i < length; i++)
+		if ((unsigned char)text[i] < ' ' || strchr("\"\\/", text[i]))
+			bound += 5; /* a \u escape */
+	return bound;
+}
+
 static size_t json_bound(const struct value *value)
 {
-	size_t bound = 16 + value_string_length(value) * 6;
+	size_t bound = 8;
 
+	if (value_string(value))
+		bound += text_bound(value_string(value), value_string_length(value));
 	if (value_number_text(value))
 		bound += strlen(value_number_text(value));
 	VALUE_FOREACH(i, value) {
-		bound += json_bound(value_item(value, i)) + 4;
-		if (value_type(value) == VALUE_MAP)
-			bound += strlen(value_key(value, i)) * 6;
+		const char *key = value_key(value, i);
+
+		bound += 2 + json_bound(value_item(value, i));
+		if (key)
+			bound += text_bound(key, strlen(key));
 	}
 	return bound;
+}
+
+/* Makes room beforehand, so that the text never moves and no copy of a secret stays behind in freed
+ * memory. */
+static void reserve(struct buf *buf, size_t size)
+{
+	static const char zeros[1024];
+
+	for (size_t part; size > 0; size -= part) {
+		part = MIN(size, sizeof(zeros));
+		(void)buf_append(buf, zeros, part);
+	}
+	buf_reset(buf);
 }
 
 static struct op *call_fail(struct kube *kube, struct call *call, struct error *err)
@@ -175,7 +201,6 @@ static struct op *call_start(struct kube *kube, const struct verb *verb, const c
 	struct call *call = NEW(struct call);
 	struct error err = ERROR_INIT;
 	struct op *op;
-	size_t bound;
 	int r;
 
 	call->verb = verb;
@@ -184,15 +209,12 @@ static struct op *call_start(struct kube *kube, const struct verb *verb, const c
 	if (!body)
 		return call_send(kube, call, path, query, NULL);
 
-	bound = json_bound(body);
-	struct buf text = BUF_INIT(bound);
-	_cleanup_free_ char *zeros = xcalloc(1, bound);
+	struct buf text = BUF_INIT(json_bound(body));
 
-	(void)buf_append(&text, zeros, bound);
-	buf_reset(&text);
+	reserve(&text, text.cap);
 	r = json_write(body, 0, &text);
 	if (r < 0) {
-		error_set(&err, ERROR_BUG, r, "the request's body does not fit");
+		error_set(&err, ERROR_BUG, r, "the request cannot be written as JSON");
 		op = call_fail(kube, call, &err);
 	} else {
 		op = call_send(kube, call, path, query, &text);

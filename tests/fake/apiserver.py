@@ -49,6 +49,7 @@ import time
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 
+import fakecluster  # noqa: E402
 import fakepki  # noqa: E402
 import fakerbac  # noqa: E402
 from fakecontrollers import Controllers  # noqa: E402
@@ -253,6 +254,11 @@ class FakeApiServer:
     @control
     def add_mirror_pod(self, node, component, **details):
         return self.controllers.add_mirror_pod(node, component, **details)
+
+    @control
+    def make_cluster(self, token="abcdef.0123456789abcdef", server=None, signed=True):
+        """What a worker finds when it joins: token, cluster-info, ConfigMaps, their RBAC."""
+        fakecluster.make(self, token, server or self.url, signed)
 
     @control
     def sign_cluster_info(self):

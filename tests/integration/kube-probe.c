@@ -224,6 +224,8 @@ static int is_met(const struct value *object, void *argument, struct error *err)
 		return object ? 1 : 0;
 	if (strcmp(condition->what, "fail") == 0)
 		return error_set(err, ERROR_TRUST, -EPERM, "not this one");
+	if (strcmp(condition->text, "*") == 0)
+		return at_path(object, condition->what) ? 1 : 0;
 	return strcmp(value_string_or(at_path(object, condition->what), ""), condition->text) == 0;
 }
 
@@ -437,7 +439,7 @@ static const struct command {
 	{ "json", 3, do_json },		    /* PATH FILE MANAGER */
 	{ "delete", 1, do_delete },	    /* PATH */
 	{ "delete-uid", 2, do_delete_uid }, /* PATH UID */
-	{ "wait", 3, do_wait },		    /* PATH exists|missing|fail|KEY.KEY TEXT */
+	{ "wait", 3, do_wait },		    /* PATH exists|missing|fail|KEY.KEY TEXT|* */
 	{ "cache", 1, do_cache },	    /* COLLECTION */
 	{ "objects", 1, do_objects },	    /* COLLECTION */
 	{ "compare", 4, do_compare },	    /* COLLECTION NAME DESIRED POLICY */

@@ -43,6 +43,8 @@ tests_integration_kube_probe_CPPFLAGS = $(UNIT_CPPFLAGS)
 tests_integration_kube_probe_LDADD = libobjects.a libcommon.a $(DEPS_LIBS)
 EXTRA_DIST += \
 	tests/fake/apiserver.py \
+	tests/fake/README \
+	tests/fake/fakecluster.py \
 	tests/fake/fakecontrollers.py \
 	tests/fake/fakefields.py \
 	tests/fake/fakehttp.py \

@@ -1,13 +1,16 @@
 """agentd/kube against the fake API server: requests, refusals, waits and caches, with faults."""
 
+import base64
 import time
 
 import pytest
 
+import fakepki
 import kubepolicies
 from apiserver import FakeApiServer
 from kubeprobe import Probe, wait_for
 
+CSRS = "/apis/certificates.k8s.io/v1/certificatesigningrequests"
 MAPS = "/api/v1/namespaces/kube-system/configmaps"
 NODES = "/api/v1/nodes"
 ROLES = "/apis/rbac.authorization.k8s.io/v1/clusterroles"
@@ -213,6 +216,31 @@ def test_a_bearer_is_somebody(api, tmp_path):
     assert Probe(api, tmp_path, "--token", "good").value("get", f"{MAPS}/x") is None
     errno, kind, message = Probe(api, tmp_path, "--token", "bad").error("get", f"{MAPS}/x")
     assert kind == "denied" and "bad" not in message.replace("bad ", "")
+
+
+def test_a_worker_gets_its_certificate_from_the_fake_cluster(api, tmp_path):
+    """The whole TLS bootstrap, so that tests of joining may build on it."""
+    api.make_cluster()
+    nobody = Probe(api, tmp_path)
+    info = nobody.value("get", "/api/v1/namespaces/kube-public/configmaps/cluster-info")
+    assert "jws-kubeconfig-abcdef" in info["data"] and api.url in info["data"]["kubeconfig"]
+    token = Probe(api, tmp_path, "--token", "abcdef.0123456789abcdef")
+    key, pem = tmp_path / "node.key", tmp_path / "node.crt"
+    request = fakepki.openssl("req", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256",
+                              "-nodes", "-keyout", str(key),
+                              "-subj", "/O=system:nodes/CN=system:node:w1")
+    token.value("create", CSRS, {
+        "apiVersion": "certificates.k8s.io/v1", "kind": "CertificateSigningRequest",
+        "metadata": {"name": "node-csr-x"},
+        "spec": {"request": base64.b64encode(request).decode(), "expirationSeconds": 604800,
+                 "signerName": "kubernetes.io/kube-apiserver-client-kubelet",
+                 "usages": ["digital signature", "client auth"]}})
+    signed = token.value("wait", f"{CSRS}/node-csr-x", "status.certificate", "*")
+    pem.write_bytes(base64.b64decode(signed["status"]["certificate"]))
+    node = Probe(api, tmp_path, "--cert", pem, "--key", key)
+    assert "KubeletConfiguration" in node.value("get", f"{MAPS}/kubelet-config")["data"]["kubelet"]
+    assert node.error("list", MAPS, "")[1] == "denied"
+    assert node.value("get", f"{NODES}/w1") is None
 
 
 # -- Waiting ---------------------------------------------------------------------------------------
