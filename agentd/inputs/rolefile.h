@@ -21,8 +21,10 @@ struct rolefile_hooks {
 	/* Keeps it, durably: the file of this digest is not offered again. */
 	void (*set_seen_digest)(const char *digest, void *userdata);
 	/* A new role; text ends with a NUL. Returns 0 once it is accepted and durable. A refusal
-	 * (ERROR_CONFIG) must have changed nothing; it is offered again when the file changes and
-	 * at the next start. Other errors are tried again after 10 s. */
+	 * (ERROR_CONFIG) must have changed nothing; the file is offered again when something
+	 * happens to it, by rolefile_look() and at the next start. Other errors are tried again
+	 * after 10 s.
+	 */
 	int (*offer)(const char *text, size_t length, const char *path, void *userdata,
 		     struct error *err);
 	/* What is wrong with the file that counts, for the condition RoleFileValid; error NULL =
