@@ -10,3 +10,4 @@ libdiscovery_a_SOURCES = \
 	discovery/clusterinfo.h \
 	discovery/discover.c \
 	discovery/discover.h
+EXTRA_DIST += discovery/README

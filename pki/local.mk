@@ -20,3 +20,4 @@ libpki_a_SOURCES = \
 	pki/profiles.h \
 	pki/renew.c \
 	pki/renew.h
+EXTRA_DIST += pki/README
