@@ -10,6 +10,7 @@ INTEGRATION_TESTS = \
 	tests/integration/test_discovery.py \
 	tests/integration/test_fake_systemd.py \
 	tests/integration/test_kube.py \
+	tests/integration/test_kube_half_open.py \
 	tests/integration/test_pki_golden.py \
 	tests/integration/test_role_verdicts.py \
 	tests/integration/test_unit_file.py
