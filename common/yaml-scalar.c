@@ -203,8 +203,11 @@ static bool to_decimal(const char *text, char **ret)
 	for (; whole_length > 1 && *text == '0'; whole_length--)
 		text++;
 	/* 1.0 is written as the integer that it is. */
-	if (exponent_length == 0 && strspn(fraction, "0") == fraction_length)
+	if (exponent_length == 0 && strspn(fraction, "0") >= fraction_length)
 		fraction_length = 0;
+	/* The integer zero has no sign. */
+	if (exponent_length + fraction_length == 0 && (whole_length == 0 || *text == '0'))
+		is_negative = false;
 	*ret = xasprintf("%s%.*s%s%.*s%.*s", is_negative ? "-" : "",
 			 whole_length ? (int)whole_length : 1, whole_length ? text : "0",
 			 fraction_length ? "." : "", (int)fraction_length, fraction,

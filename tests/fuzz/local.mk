@@ -1,0 +1,26 @@
+# Fuzz targets: fuzzers with --enable-fuzzer CC=clang, replays of their corpus in `make check`
+# otherwise. A new target NAME: its name in the list, the lines of one of the others, and seeds in
+# corpus/NAME/.
+EXTRA_DIST += tests/fuzz/corpus
+FUZZ_CPPFLAGS = $(AM_CPPFLAGS) -DCORPUS_DIRECTORY
+if FUZZER
+noinst_PROGRAMS += tests/fuzz/fuzz-yaml tests/fuzz/fuzz-json
+FUZZ_MAIN =
+FUZZ_LDFLAGS = $(AM_LDFLAGS) -fsanitize=fuzzer
+else
+check_PROGRAMS += tests/fuzz/fuzz-yaml tests/fuzz/fuzz-json
+TESTS += tests/fuzz/fuzz-yaml tests/fuzz/fuzz-json
+FUZZ_MAIN = tests/fuzz/replay.c
+FUZZ_LDFLAGS = $(AM_LDFLAGS)
+endif
+EXTRA_DIST += tests/fuzz/replay.c
+
+tests_fuzz_fuzz_yaml_SOURCES = tests/fuzz/fuzz-yaml.c tests/fuzz/fuzz.h $(FUZZ_MAIN)
+tests_fuzz_fuzz_yaml_CPPFLAGS = $(FUZZ_CPPFLAGS)='"$(abs_top_srcdir)/tests/fuzz/corpus/yaml"'
+tests_fuzz_fuzz_yaml_LDFLAGS = $(FUZZ_LDFLAGS)
+tests_fuzz_fuzz_yaml_LDADD = libcommon.a $(DEPS_LIBS)
+
+tests_fuzz_fuzz_json_SOURCES = tests/fuzz/fuzz-json.c tests/fuzz/fuzz.h $(FUZZ_MAIN)
+tests_fuzz_fuzz_json_CPPFLAGS = $(FUZZ_CPPFLAGS)='"$(abs_top_srcdir)/tests/fuzz/corpus/json"'
+tests_fuzz_fuzz_json_LDFLAGS = $(FUZZ_LDFLAGS)
+tests_fuzz_fuzz_json_LDADD = libcommon.a $(DEPS_LIBS)
