@@ -7,7 +7,7 @@ import sys
 import time
 from pathlib import Path
 
-from . import gobuild, machine
+from . import agentd, gobuild, machine
 from .documents import (
     init_configuration, kube_proxy_configuration, kubelet_configuration, role_configuration, to_yaml,
 )
@@ -64,6 +64,7 @@ def parser():
                     help=f"{', '.join(gobuild.minors())} (default: {DEFAULT_KUBERNETES})")
 
     add(verbs, "prepare", prepare_command, "only get and build what hosts are made of")
+    add(verbs, "install", install_command, "put the agentd of this tree on the running hosts")
     add(verbs, "down", down_command, "erase the hosts, keep the caches")
     add(verbs, "status", status_command, "the hosts, the nodes and what agentd says")
     enter = add(verbs, "enter", enter_command, "a shell on a host")
@@ -245,6 +246,16 @@ def print_result(lab, options, seconds):
 
 
 # the others
+
+
+def install_command(lab, _):
+    if not lab.hosts:
+        raise LabError("there is no lab", "`contrib/lab up` makes one.")
+    layer = agentd.layer(lab.progress)
+    with lab.locked():
+        for host in lab.hosts:
+            with lab.progress.step(f"installing agentd on {host.name}"):
+                host.install(layer)
 
 
 def down_command(lab, _):
