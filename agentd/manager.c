@@ -332,7 +332,7 @@ static int file_offer(const char *text, size_t length, const char *path, void *u
 	return offer_role(userdata, text, length, path, err);
 }
 
-static void file_report(const struct error *error, const char *path, void *userdata)
+static void file_report(const char *path, const struct error *error, void *userdata)
 {
 	struct manager *m = userdata;
 
@@ -355,24 +355,6 @@ static void file_exposed(const char *path, mode_t mode, void *userdata)
 		log_warning("%s holds a secret and has mode %04o: chmod 0600 it", path, mode);
 }
 
-/* A bootstrap token anywhere in it: [a-z0-9]{6}.[a-z0-9]{16}. */
-static bool file_has_secret(const char *text, size_t length, void *userdata)
-{
-	static const char alphabet[] = "abcdefghijklmnopqrstuvwxyz0123456789";
-	const char *dot = memchr(text, '.', length);
-
-	(void)userdata;
-	for (; dot; dot = memchr(dot + 1, '.', length - (size_t)(dot + 1 - text))) {
-		size_t before = 0;
-
-		while (dot - text > (ptrdiff_t)before && strchr(alphabet, dot[-1 - (int)before]))
-			before++;
-		if (before == 6 && strspn(dot + 1, alphabet) == 16)
-			return true;
-	}
-	return false;
-}
-
 static void watch_role_file(struct manager *m)
 {
 	struct rolefile_hooks hooks = {
@@ -381,7 +363,6 @@ static void watch_role_file(struct manager *m)
 		.offer = file_offer,
 		.report = file_report,
 		.exposed = file_exposed,
-		.has_secret = file_has_secret,
 		.userdata = m,
 	};
 
@@ -439,7 +420,13 @@ static struct value *request_status(void *owner)
 static int request_offer(void *owner, const char *text, size_t length, const char *name,
 			 struct error *err)
 {
-	return offer_role(owner, text, length, name, err);
+	struct manager *m = owner;
+	int r = offer_role(m, text, length, name, err);
+
+	/* The file as it is now is older than this. */
+	if (r >= 0 && m->rolefile)
+		rolefile_supersede(m->rolefile);
+	return r;
 }
 
 static int serve(struct manager *m, struct error *err)

@@ -145,21 +145,22 @@ static const struct object rbac[] = {
 	RBAC("RoleBinding", KUBE_PUBLIC, "kubeadm:bootstrap-signer-clusterinfo", KUBE_PUBLIC_ROLE_BINDINGS),
 };
 
-#define RIGHT(index, id) OBJECT(id, &rbac[index], "agentd-rights")
+/* Binding a role that is not there yet is denied to who may not bind everything. */
+#define RIGHT(index, id, ...) OBJECT(id, &rbac[index], "agentd-rights", ##__VA_ARGS__)
 
 const struct resource cluster_config_rows[] = {
 	RIGHT(4, "clusterrole/kubeadm:get-nodes"),
-	RIGHT(5, "clusterrolebinding/kubeadm:get-nodes"),
+	RIGHT(5, "clusterrolebinding/kubeadm:get-nodes", "clusterrole/kubeadm:get-nodes"),
 	RIGHT(6, "clusterrolebinding/kubeadm:kubelet-bootstrap"),
 	RIGHT(7, "clusterrolebinding/kubeadm:node-autoapprove-bootstrap"),
 	RIGHT(8, "clusterrolebinding/kubeadm:node-autoapprove-certificate-rotation"),
 	RIGHT(9, "clusterrolebinding/kubeadm:apiserver-kubelet-client"),
 	RIGHT(10, "role/kube-public/kubeadm:bootstrap-signer-clusterinfo"),
-	RIGHT(11, "rolebinding/kube-public/kubeadm:bootstrap-signer-clusterinfo"),
+	RIGHT(11, "rolebinding/kube-public/kubeadm:bootstrap-signer-clusterinfo", "role/kube-public/kubeadm:bootstrap-signer-clusterinfo"),
 	RIGHT(0, "role/kube-system/kubeadm:nodes-kubeadm-config"),
-	RIGHT(1, "rolebinding/kube-system/kubeadm:nodes-kubeadm-config"),
+	RIGHT(1, "rolebinding/kube-system/kubeadm:nodes-kubeadm-config", "role/kube-system/kubeadm:nodes-kubeadm-config"),
 	RIGHT(2, "role/kube-system/kubeadm:kubelet-config"),
-	RIGHT(3, "rolebinding/kube-system/kubeadm:kubelet-config"),
+	RIGHT(3, "rolebinding/kube-system/kubeadm:kubelet-config", "role/kube-system/kubeadm:kubelet-config"),
 	OBJECT("configmap/kube-system/kubeadm-config", &kubeadm_config, "agentd-rights"),
 	OBJECT("configmap/kube-system/kubelet-config", &kubelet_config, "agentd-rights"),
 	{ 0 },
