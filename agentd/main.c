@@ -1,4 +1,5 @@
 /* agentd: command line and environment in, a manager that runs, an exit status out. */
+#include <malloc.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -28,6 +29,9 @@ int main(int argc, char **argv)
 	int r;
 
 	become_private();
+	/* The few short-lived worker threads share the main heap: arenas of their own would stay.
+	 */
+	(void)mallopt(M_ARENA_MAX, 1);
 	r = settings_parse(argc, argv, &settings);
 	if (r <= 0)
 		return r == 0 ? EXIT_SUCCESS : 2;

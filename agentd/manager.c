@@ -3,6 +3,7 @@
 #include "agentd/manager.h"
 
 #include <errno.h>
+#include <malloc.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/random.h>
@@ -47,6 +48,7 @@ struct manager {
 	char *role_file, *exposed_file;
 	char status_line[256];
 	bool identity_stale, status_stale;
+	uint64_t trimmed_generation;
 };
 
 /* Status. */
@@ -212,6 +214,17 @@ static void engine_changed(void *userdata)
 	m->status_stale = true;
 }
 
+/* A bring-up needs several times the memory of what comes after it. */
+static void give_memory_back(struct manager *m)
+{
+	uint64_t reached = engine_generation_reached(m->engine);
+
+	if (reached == m->trimmed_generation)
+		return;
+	m->trimmed_generation = reached;
+	(void)malloc_trim(0);
+}
+
 static void after_batch(void *userdata)
 {
 	struct manager *m = userdata;
@@ -219,6 +232,7 @@ static void after_batch(void *userdata)
 	refresh_identity(m);
 	engine_pass(m->engine);
 	refresh_caches(m);
+	give_memory_back(m);
 	tell_status(m);
 	bus_flush(m->ctx.bus);
 }

@@ -182,10 +182,10 @@ static struct op *certificate_make(struct task *task, struct error *err)
 		(void)keep_pair(&pair, err);
 		return NULL;
 	}
-	/* What etcd and the first request of the API server wait for goes first. */
+	/* What etcd and the API server wait for goes before the kubeconfigs of the others. */
 	return issue_certificate(ctx, role_of(task), profile,
 				 role_of(task)->cluster.encryption_algorithm,
-				 profile->etcd || !profile->ca, err);
+				 strcmp(profile->name, "etcd-healthcheck-client") != 0, err);
 }
 
 static int certificate_keep(struct task *task, struct op *op, struct error *err)
@@ -295,7 +295,7 @@ static struct op *service_account_make(struct task *task, struct error *err)
 		return NULL;
 	job = NEW(struct key_job);
 	job->algorithm = role_of(task)->cluster.encryption_algorithm;
-	return work_run(ctx_of(task)->work, false, key_job_run, job, key_job_free);
+	return work_run(ctx_of(task)->work, true, key_job_run, job, key_job_free);
 }
 
 static int service_account_keep(struct task *task, struct op *op, struct error *err)
@@ -357,6 +357,7 @@ static void service_account_paths(struct context *ctx, const struct resource *ro
 const struct resource certificate_rows[] = {
 	CERTIFICATE("ca", "preflight"),
 	CERTIFICATE("etcd-ca", "preflight"),
+	CERTIFICATE("front-proxy-ca", "preflight"),
 	CERTIFICATE("etcd-server", "certificate-etcd-ca"),
 	CERTIFICATE("etcd-peer", "certificate-etcd-ca"),
 	CERTIFICATE("apiserver-etcd-client", "certificate-etcd-ca"),
@@ -366,7 +367,6 @@ const struct resource certificate_rows[] = {
 	  .triggers = { ON_LIST(service_account_paths) },
 	  .observe = service_account_observe, .apply = service_account_apply },
 	CERTIFICATE("apiserver-kubelet-client", "certificate-ca"),
-	CERTIFICATE("front-proxy-ca", "preflight"),
 	CERTIFICATE("front-proxy-client", "certificate-front-proxy-ca"),
 	CERTIFICATE("etcd-healthcheck-client", "certificate-etcd-ca"),
 	{ 0 },
