@@ -59,18 +59,19 @@ static void cache_watch(struct cache *cache);
 
 /* -- Small things ------------------------------------------------------------------------------ */
 
-static uint32_t random_bits(void)
-{
-	uint32_t bits = 0;
-
-	/* Only spreads load: what it gives before the generator is ready is good enough. */
-	(void)getrandom(&bits, sizeof(bits), GRND_NONBLOCK);
-	return bits;
-}
-
 static uint64_t now_ns(const struct cache *cache)
 {
 	return clock_ns(loop_clock(kube_loop(cache->kube)));
+}
+
+/* Only spreads load, so the clock will do where the kernel has no random bytes yet. */
+static uint32_t random_bits(const struct cache *cache)
+{
+	uint32_t bits;
+
+	if (getrandom(&bits, sizeof(bits), GRND_NONBLOCK) != (ssize_t)sizeof(bits))
+		bits = (uint32_t)now_ns(cache) * 2654435761U;
+	return bits;
 }
 
 static bool is_kept(const struct cache *cache, const char *name)
@@ -111,10 +112,10 @@ static void list_after(struct cache *cache, uint64_t delay_ns)
 
 static uint64_t retry_delay(struct cache *cache, const struct error *error, bool lost)
 {
-	uint64_t delay = backoff_next(&cache->backoff, error, random_bits());
+	uint64_t delay = backoff_next(&cache->backoff, error, random_bits(cache));
 
 	if (lost && cache->narrow && cache->backoff.failures <= 1)
-		delay = random_bits() % (SPREAD_S * 1000) * NSEC_PER_MSEC;
+		delay = random_bits(cache) % (SPREAD_S * 1000) * NSEC_PER_MSEC;
 	return MIN(delay, RETRY_MAX_S * NSEC_PER_SEC);
 }
 
@@ -313,7 +314,7 @@ static void watch_ended(struct cache *cache, bool good)
 static void poll_later(struct cache *cache)
 {
 	uint64_t tenth_ms = POLL_S * 1000 / 10;
-	uint64_t delay_ms = POLL_S * 1000 - tenth_ms + random_bits() % (2 * tenth_ms);
+	uint64_t delay_ms = POLL_S * 1000 - tenth_ms + random_bits(cache) % (2 * tenth_ms);
 
 	backoff_reset(&cache->backoff);
 	list_after(cache, delay_ms * NSEC_PER_MSEC);
@@ -341,7 +342,7 @@ static void watch_done(struct op *op, void *userdata)
 
 static void cache_watch(struct cache *cache)
 {
-	unsigned seconds = WATCH_MIN_S + random_bits() % (WATCH_MAX_S - WATCH_MIN_S + 1);
+	unsigned seconds = WATCH_MIN_S + random_bits(cache) % (WATCH_MAX_S - WATCH_MIN_S + 1);
 	_cleanup_free_ char *name = NULL, *query = NULL;
 
 	if (is_single(cache)) {
