@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
 
 #include "common/alloc.h"
 #include "common/log.h"
@@ -133,6 +134,33 @@ START_TEST(test_stderr_is_the_fallback_without_a_journal)
 }
 END_TEST
 
+/* Says that standard error is the journal's, and nothing may appear there. */
+START_TEST(test_journal_gets_the_record_instead_of_stderr)
+{
+	static const struct log_field fields[] = { { "AGENTD_RESOURCE", "x" },
+						   { "NONE", NULL },
+						   {} };
+	int file = memfd_create("stderr", MFD_CLOEXEC), saved = fcntl(2, F_DUPFD_CLOEXEC, 3);
+	char stream[64], text[16];
+	struct stat st;
+
+	ck_assert_int_eq(fstat(file, &st), 0);
+	(void)snprintf(stream, sizeof(stream), "%llu:%llu", (unsigned long long)st.st_dev,
+		       (unsigned long long)st.st_ino);
+	(void)setenv("JOURNAL_STREAM", stream, 1);
+	(void)dup2(file, 2);
+	log_set_sink(NULL, NULL);
+	log_setup(LOG_INFO, false);
+	log_fields(LOG_DEBUG, fields, "below the level");
+	log_fields(LOG_INFO, fields, "a record of agentd's unit tests");
+	(void)dup2(saved, 2);
+	(void)close(saved);
+	(void)unsetenv("JOURNAL_STREAM");
+	ck_assert_int_eq(pread(file, text, sizeof(text), 0), 0);
+	(void)close(file);
+}
+END_TEST
+
 Suite *suite_log(void)
 {
 	Suite *suite = suite_create("log");
@@ -146,6 +174,7 @@ Suite *suite_log(void)
 			    ARRAY_SIZE(escapes));
 	tcase_add_test(tests, test_stderr_gets_one_line_with_its_priority);
 	tcase_add_test(tests, test_stderr_is_the_fallback_without_a_journal);
+	tcase_add_test(tests, test_journal_gets_the_record_instead_of_stderr);
 	suite_add_tcase(suite, tests);
 	return suite;
 }
