@@ -59,3 +59,4 @@ libcommon_a_SOURCES = \
 	common/varlink-client.c \
 	common/varlink-connection.c \
 	common/varlink.h
+EXTRA_DIST += common/README
