@@ -21,6 +21,8 @@ int yaml_parse_one(const char *text, size_t length, const char *name, struct val
 		   struct error *err);
 /* Appends a document in the form of Go's sigs.k8s.io/yaml: two spaces, lists not indented below
  * their key, `|` for text of several lines, quotes only where a reader could take a string for
- * something else. Keys are written in their order (value_sort_keys() gives kubeadm's). -EFBIG when
- * buf is full, -EILSEQ when a string is not UTF-8; buf is then as before. */
+ * something else. One difference: Go folds a text with blanks in it at column 80, here lines stay
+ * whole, and a reader sees the same. Keys are written in their order (value_sort_keys() gives
+ * kubeadm's). -EFBIG when buf is full, -EILSEQ when a string is not UTF-8; buf is then as before.
+ */
 int yaml_write(const struct value *value, struct buf *buf);
