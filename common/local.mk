@@ -53,6 +53,10 @@ libcommon_a_SOURCES = \
 	common/spawn.h \
 	common/http.c \
 	common/http.h \
+	common/http-reply.c \
+	common/http-reply.h \
+	common/http-setup.c \
+	common/http-setup.h \
 	common/notice.c \
 	common/notice.h \
 	common/varlink.c \

@@ -5,8 +5,12 @@ tests_unit_test_loop_SOURCES = \
 	tests/unit/test-loop.c \
 	tests/unit/test-loop.h \
 	tests/unit/test-loop-backoff.c \
+	tests/unit/test-loop-http.c \
 	tests/unit/test-loop-loop.c \
 	tests/unit/test-loop-op.c \
+	tests/unit/test-loop-reply.c \
+	tests/unit/test-loop-server.c \
+	tests/unit/test-loop-server.h \
 	tests/unit/test-loop-task.c \
 	tests/unit/test-loop-task-op.c
 tests_unit_test_loop_CPPFLAGS = $(UNIT_CPPFLAGS)

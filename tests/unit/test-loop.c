@@ -34,6 +34,8 @@ int main(void)
 	suite_add_tcase(tasks, task_op_cases());
 	srunner_add_suite(runner, tasks);
 	srunner_add_suite(runner, backoff_suite());
+	srunner_add_suite(runner, reply_suite());
+	srunner_add_suite(runner, http_suite());
 	srunner_run_all(runner, CK_ENV);
 	failed = srunner_ntests_failed(runner);
 	srunner_free(runner);

@@ -10,6 +10,8 @@ Suite *op_suite(void);
 Suite *task_suite(void);
 TCase *task_op_cases(void);
 Suite *backoff_suite(void);
+Suite *reply_suite(void);
+Suite *http_suite(void);
 
 struct fixture {
 	struct clock_fake clock;
