@@ -121,9 +121,9 @@ static void timed_out(void *userdata)
 
 static int start(struct child *child, const char *const *argv, int output)
 {
-	static char *const environment[] = {
-		"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "LANG=C", NULL
-	};
+	static char path[] = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+	static char language[] = "LANG=C";
+	char *const environment[] = { path, language, NULL };
 	posix_spawn_file_actions_t actions;
 	posix_spawnattr_t attributes;
 	sigset_t signals;
