@@ -131,7 +131,7 @@ static int required(const struct schema_text *text, const struct value *document
 
 static int sort_one(const struct value *document, struct schema_text *text, struct error *err)
 {
-	const struct value *version, *kind;
+	const struct value *version = NULL, *kind = NULL;
 	size_t i = 0;
 	int r;
 

@@ -46,6 +46,47 @@ static void check_document(struct value *document)
 	value_unref(document);
 }
 
+static void check_args(const struct role_args *args)
+{
+	for (size_t i = 0; i < args->count; i++)
+		assert(args->items[i].name && args->items[i].name[0] && args->items[i].value);
+}
+
+/* What the rest of agentd takes for granted. */
+static void check_whole(const struct role *role)
+{
+	const struct role_cluster *cluster = &role->cluster;
+
+	check_args(&role->node.kubelet_extra_args);
+	check_args(&cluster->api_server.extra_args);
+	check_args(&cluster->controller_manager.extra_args);
+	check_args(&cluster->scheduler.extra_args);
+	check_args(&cluster->etcd_extra_args);
+	assert(cluster->certificates_dir && cluster->certificates_dir[0] == '/');
+	assert(cluster->service_subnet && cluster->dns_domain && cluster->image_repository);
+	for (size_t i = 0; i < role->node.taints.count; i++)
+		assert(role->node.taints.items[i].key && role->node.taints.items[i].effect);
+	for (size_t i = 0; i < role->tokens.count; i++)
+		assert(secret_length(role->tokens.items[i].token) == 23 &&
+		       role->tokens.items[i].usages.count > 0);
+	if (role_is_worker(role))
+		assert(
+		    (role->join.endpoint && role->join.token && role->join.tls_bootstrap_token) ||
+		    role->join.file);
+}
+
+static void check_same(const struct role *a, const struct role *b)
+{
+	assert(a->kind == b->kind && a->tokens.count == b->tokens.count);
+	assert(a->node.taints.is_set == b->node.taints.is_set);
+	assert(a->node.taints.count == b->node.taints.count);
+	assert(a->node.kubelet_extra_args.count == b->node.kubelet_extra_args.count);
+	assert(a->component_health_timeout_s == b->component_health_timeout_s);
+	assert(a->cluster.encryption_algorithm == b->cluster.encryption_algorithm);
+	assert(a->join.replace_node == b->join.replace_node);
+	assert(value_equal(a->kubelet, b->kubelet) && value_equal(a->kube_proxy, b->kube_proxy));
+}
+
 static void check_again(const struct role *role)
 {
 	_cleanup_(buf_done) struct buf printed = BUF_INIT(TEXT_MAX);
@@ -62,11 +103,13 @@ static void check_again(const struct role *role)
 	assert(role_write(again, &rewritten) == 0);
 	assert(strcmp(written.data, rewritten.data) == 0);
 	assert(role_may_follow(role, again, &err) == 0);
+	check_same(role, again);
 }
 
 static void check_accepted(const struct role *role)
 {
 	assert(role->kind == ROLE_NONE || (role->node.name && role->node.cri_socket));
+	check_whole(role);
 	check_again(role);
 	if (!role_is_control_plane(role))
 		return;
