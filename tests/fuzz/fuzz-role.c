@@ -1,16 +1,13 @@
 /* Role files of strangers: what is refused leaves nothing behind and says where and why; what is
  * accepted is written, read again as the same role, and gives the documents of a cluster. */
-#include <stddef.h>
-#include <stdint.h>
 #include <string.h>
 
 #include "agentd/role.h"
 #include "agentd/schema/component.h"
 #include "common/yaml.h"
+#include "tests/fuzz/fuzz.h"
 
 enum { TEXT_MAX = 1 << 20, READ_MAX = 256 * 1024 };
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 static int give_credential(void *userdata, const char *name, struct secret **ret)
 {

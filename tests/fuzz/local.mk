@@ -3,13 +3,17 @@
 # corpus/NAME/.
 EXTRA_DIST += tests/fuzz/corpus
 FUZZ_CPPFLAGS = $(AM_CPPFLAGS) -DCORPUS_DIRECTORY
+FUZZ_TARGETS = \
+	tests/fuzz/fuzz-json \
+	tests/fuzz/fuzz-role \
+	tests/fuzz/fuzz-yaml
 if FUZZER
-noinst_PROGRAMS += tests/fuzz/fuzz-yaml tests/fuzz/fuzz-json
+noinst_PROGRAMS += $(FUZZ_TARGETS)
 FUZZ_MAIN =
 FUZZ_LDFLAGS = $(AM_LDFLAGS) -fsanitize=fuzzer
 else
-check_PROGRAMS += tests/fuzz/fuzz-yaml tests/fuzz/fuzz-json
-TESTS += tests/fuzz/fuzz-yaml tests/fuzz/fuzz-json
+check_PROGRAMS += $(FUZZ_TARGETS)
+TESTS += $(FUZZ_TARGETS)
 FUZZ_MAIN = tests/fuzz/replay.c
 FUZZ_LDFLAGS = $(AM_LDFLAGS)
 endif
@@ -24,3 +28,8 @@ tests_fuzz_fuzz_json_SOURCES = tests/fuzz/fuzz-json.c tests/fuzz/fuzz.h $(FUZZ_M
 tests_fuzz_fuzz_json_CPPFLAGS = $(FUZZ_CPPFLAGS)='"$(abs_top_srcdir)/tests/fuzz/corpus/json"'
 tests_fuzz_fuzz_json_LDFLAGS = $(FUZZ_LDFLAGS)
 tests_fuzz_fuzz_json_LDADD = libcommon.a $(DEPS_LIBS)
+
+tests_fuzz_fuzz_role_SOURCES = tests/fuzz/fuzz-role.c tests/fuzz/fuzz.h $(FUZZ_MAIN)
+tests_fuzz_fuzz_role_CPPFLAGS = $(FUZZ_CPPFLAGS)='"$(abs_top_srcdir)/tests/fuzz/corpus/role"'
+tests_fuzz_fuzz_role_LDFLAGS = $(FUZZ_LDFLAGS)
+tests_fuzz_fuzz_role_LDADD = libschema.a libdiscovery.a libpki.a libcommon.a $(DEPS_LIBS)
