@@ -23,8 +23,9 @@ static const char types[] =
     "  since: ?string\n"
     ")\n"
     "\n"
-    "# A resource, one thing that is kept true. verdict is in-sync, drifted or unknown; stage is\n"
-    "# set while something is done about it, error when that failed last.\n"
+    "# A resource, one thing that is kept true. verdict is in-sync, drifted, blocked (somebody\n"
+    "# has to act first) or unknown; stage is set while something is done about it, error when\n"
+    "# that failed last.\n"
     "type Row (\n"
     "  name: string,\n"
     "  verdict: string,\n"
@@ -67,8 +68,8 @@ static const char types[] =
 
 static const char errors[] =
     "\n"
-    "# The host has no role, or not the one that it takes.\n"
-    "error NoRole ()\n"
+    "# The host has no role.\n"
+    "error NoRole (message: string)\n"
     "\n"
     "# There is no resource of this name.\n"
     "error NotFound (name: string)\n"

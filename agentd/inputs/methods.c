@@ -43,12 +43,17 @@ static void fail_with_text(struct methods_call *call, const char *error, const c
 	fail(call, error, value_put(value_new_map(), key, value_new_string(text)));
 }
 
+static void fail_without_role(struct methods_call *call)
+{
+	fail_with_text(call, METHODS_INTERFACE ".NoRole", "message", "this host has no role");
+}
+
 static void fail_with(struct methods_call *call, const struct error *err)
 {
 	struct value *parameters;
 
 	if (err->code == -ENODATA) {
-		fail(call, METHODS_INTERFACE ".NoRole", NULL);
+		fail_with_text(call, METHODS_INTERFACE ".NoRole", "message", err->message);
 		return;
 	}
 	parameters = value_put(value_new_map(), "message", value_new_string(err->message));
@@ -99,7 +104,7 @@ static void plan_handle(struct methods_call *call, const void *target)
 	if (plan)
 		answer(call, value_put(value_new_map(), "changes", plan));
 	else
-		fail(call, METHODS_INTERFACE ".NoRole", NULL);
+		fail_without_role(call);
 }
 
 struct explain {
@@ -129,7 +134,7 @@ static void reconcile_handle(struct methods_call *call, const void *target)
 	if (call->hooks->reconcile(call->hooks->userdata))
 		answer(call, NULL);
 	else
-		fail(call, METHODS_INTERFACE ".NoRole", NULL);
+		fail_without_role(call);
 }
 
 static void get_role_handle(struct methods_call *call, const void *target)
@@ -137,7 +142,7 @@ static void get_role_handle(struct methods_call *call, const void *target)
 	_cleanup_(buf_done) struct buf text = BUF_INIT(ROLE_TEXT_MAX);
 
 	if (call->hooks->role_get(&text, call->hooks->userdata) <= 0)
-		fail(call, METHODS_INTERFACE ".NoRole", NULL);
+		fail_without_role(call);
 	else
 		answer(call, value_put(value_new_map(), "text", value_new_string(text.data)));
 }
