@@ -60,6 +60,7 @@ STRICTER = {
     "init-arg-with-dashes": EARLIER,
     "init-health-timeout-zero": EARLIER,
     "init-token-ttl-short": EARLIER,
+    "long-taint": EARLIER,
     "init-address-link-local": EARLIER,
     "init-address-multicast": EARLIER,
     "init-cri-socket": EARLIER,
