@@ -2,8 +2,6 @@
  * believed: 's' has the token and signs a kubeconfig of his own, 'r' has only the wire and sends a
  * reply, 'n' is like 's' but meets a role without pins. Whatever they send, a refusal returns
  * nothing, and only the pinned key comes out of an acceptance. */
-#include <stddef.h>
-#include <stdint.h>
 #include <string.h>
 
 #include "common/alloc.h"
@@ -11,8 +9,7 @@
 #include "discovery/clusterinfo.h"
 #include "discovery/jws.h"
 #include "pki/pin.h"
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+#include "tests/fuzz/fuzz.h"
 
 /* The CA that is pinned; the corpus has an impostor's of the same name too. */
 static const char ca_pem[] = "-----BEGIN CERTIFICATE-----\n"
@@ -68,10 +65,10 @@ static void check_accepted(const struct world *world, const struct clusterinfo *
 	_cleanup_(cert_list_done) struct cert_list certs = { 0 };
 	struct error err = ERROR_INIT;
 
-	assert(clusterinfo_server_is_valid(info->server));
-	assert(cert_list_from_pem(info->ca_pem, strlen(info->ca_pem), &certs, &err) == 0);
+	FUZZ_CHECK(clusterinfo_server_is_valid(info->server));
+	FUZZ_CHECK(cert_list_from_pem(info->ca_pem, strlen(info->ca_pem), &certs, &err) == 0);
 	for (size_t i = 0; i < certs.count; i++)
-		assert(pin_matches(world->pin, certs.items[i]) && cert_is_ca(certs.items[i]));
+		FUZZ_CHECK(pin_matches(world->pin, certs.items[i]) && cert_is_ca(certs.items[i]));
 }
 
 static void decide(const struct world *world, const struct value *map, const struct strv *pins)
@@ -84,11 +81,11 @@ static void decide(const struct world *world, const struct value *map, const str
 
 	r = clusterinfo_decide(map, &world->token, pins, false, &is_signed, &info, &err);
 	if (r < 0 || !is_signed) {
-		assert(memcmp(&info, &nothing, sizeof(nothing)) == 0);
-		assert(!is_signed && (r == 0 || (err.code == r && err.message[0])));
+		FUZZ_CHECK(memcmp(&info, &nothing, sizeof(nothing)) == 0);
+		FUZZ_CHECK(!is_signed && (r == 0 || (err.code == r && err.message[0])));
 		return;
 	}
-	assert(pins->count > 0);
+	FUZZ_CHECK(pins->count > 0);
 	check_accepted(world, &info);
 }
 

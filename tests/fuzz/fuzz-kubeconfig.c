@@ -1,12 +1,9 @@
 /* Kubeconfigs of strangers: what is accepted reads the same when it is written and read again, what
  * is refused leaves nothing behind. */
-#include <stddef.h>
-#include <stdint.h>
 #include <string.h>
 
 #include "discovery/kubeconfig.h"
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+#include "tests/fuzz/fuzz.h"
 
 static bool same(const char *a, const char *b)
 {
@@ -22,15 +19,15 @@ static void write_and_read(const struct kubeconfig *config)
 	/* What base64 and quotes make longer than a document may be is not read again. */
 	if (kubeconfig_write(config, &text) < 0)
 		return;
-	assert(kubeconfig_parse(text.data, text.length, "again", &again, &err) == 0);
-	assert(same(config->server, again.server) && same(config->ca_pem, again.ca_pem));
-	assert(same(config->cluster, again.cluster) && same(config->user, again.user));
-	assert(same(config->context, again.context));
-	assert(same(config->certificate_path, again.certificate_path));
-	assert(!config->token || secret_equal(config->token, again.token));
+	FUZZ_CHECK(kubeconfig_parse(text.data, text.length, "again", &again, &err) == 0);
+	FUZZ_CHECK(same(config->server, again.server) && same(config->ca_pem, again.ca_pem));
+	FUZZ_CHECK(same(config->cluster, again.cluster) && same(config->user, again.user));
+	FUZZ_CHECK(same(config->context, again.context));
+	FUZZ_CHECK(same(config->certificate_path, again.certificate_path));
+	FUZZ_CHECK(!config->token || secret_equal(config->token, again.token));
 	if (config->certificate_pem && config->key_pem && !config->certificate_path)
-		assert(same(config->certificate_pem, again.certificate_pem) &&
-		       secret_equal(config->key_pem, again.key_pem));
+		FUZZ_CHECK(same(config->certificate_pem, again.certificate_pem) &&
+			   secret_equal(config->key_pem, again.key_pem));
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
@@ -42,12 +39,12 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
 	r = kubeconfig_parse((const char *)data, size, "fuzz", &config, &err);
 	if (r < 0) {
-		assert(memcmp(&config, &nothing, sizeof(nothing)) == 0);
-		assert(err.code == r && err.class == ERROR_CONFIG && err.message[0]);
+		FUZZ_CHECK(memcmp(&config, &nothing, sizeof(nothing)) == 0);
+		FUZZ_CHECK(err.code == r && err.class == ERROR_CONFIG && err.message[0]);
 		return 0;
 	}
-	assert(config.server && config.server[0]);
-	assert(config.cluster && config.user && config.context);
+	FUZZ_CHECK(config.server && config.server[0]);
+	FUZZ_CHECK(config.cluster && config.user && config.context);
 	write_and_read(&config);
 	return 0;
 }

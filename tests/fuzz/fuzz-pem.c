@@ -1,14 +1,10 @@
 /* Certificates, keys and requests of strangers: what is accepted reads the same when it is written
  * and read again, what is refused leaves nothing behind. */
-#include <stddef.h>
-#include <stdint.h>
-
 #include "pki/cert.h"
 #include "pki/csr.h"
 #include "pki/key.h"
 #include "pki/pin.h"
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+#include "tests/fuzz/fuzz.h"
 
 static void use_certificates(const struct cert_list *list)
 {
@@ -21,14 +17,14 @@ static void use_certificates(const struct cert_list *list)
 		cert_describe(list->items[i], &text);
 		cert_serial(list->items[i], &text);
 		pin_of(list->items[i], pin);
-		assert(pin_check(pin, &err) == 0 && pin_matches(pin, list->items[i]));
+		FUZZ_CHECK(pin_check(pin, &err) == 0 && pin_matches(pin, list->items[i]));
 		(void)cert_verify(list->items[i], list, cert_not_before(list->items[i]), &err);
 		cert_to_pem(list->items[i], &pem);
 		/* Long lines of the input may become more text than one PEM may be. */
 		if (pem.length > 64 * KIB)
 			continue;
-		assert(cert_from_pem(pem.data, pem.length, &again, &err) == 0);
-		assert(cert_equal(list->items[i], again));
+		FUZZ_CHECK(cert_from_pem(pem.data, pem.length, &again, &err) == 0);
+		FUZZ_CHECK(cert_equal(list->items[i], again));
 	}
 }
 
@@ -38,8 +34,8 @@ static void use_private(const struct key *key)
 	_cleanup_(key_unref) struct key *again = NULL;
 	struct error err = ERROR_INIT;
 
-	assert(key_from_pem(secret_bytes(pem), secret_length(pem), &again, &err) == 0);
-	assert(key_matches(key, again));
+	FUZZ_CHECK(key_from_pem(secret_bytes(pem), secret_length(pem), &again, &err) == 0);
+	FUZZ_CHECK(key_matches(key, again));
 }
 
 static void use_public(const struct key *key)
@@ -48,9 +44,9 @@ static void use_public(const struct key *key)
 	_cleanup_(key_unref) struct key *again = NULL;
 	struct error err = ERROR_INIT;
 
-	assert(key_public_to_pem(key, &pem, &err) == 0);
-	assert(key_public_from_pem(pem.data, pem.length, &again, &err) == 0);
-	assert(key_matches(key, again));
+	FUZZ_CHECK(key_public_to_pem(key, &pem, &err) == 0);
+	FUZZ_CHECK(key_public_from_pem(pem.data, pem.length, &again, &err) == 0);
+	FUZZ_CHECK(key_matches(key, again));
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
@@ -62,16 +58,16 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	int r;
 
 	r = cert_list_from_pem(text, size, &list, &err);
-	assert((r == 0) == (list.count > 0) && list.count <= 16);
+	FUZZ_CHECK((r == 0) == (list.count > 0) && list.count <= 16);
 	use_certificates(&list);
 
 	r = key_from_pem(text, size, &private, &err);
-	assert((r == 0) == (private != NULL));
+	FUZZ_CHECK((r == 0) == (private != NULL));
 	if (private)
 		use_private(private);
 
 	r = key_public_from_pem(text, size, &public, &err);
-	assert((r == 0) == (public != NULL));
+	FUZZ_CHECK((r == 0) == (public != NULL));
 	if (public) {
 		use_public(public);
 		(void)csr_has_key(text, size, public, &err);

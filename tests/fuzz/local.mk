@@ -4,7 +4,10 @@
 EXTRA_DIST += tests/fuzz/corpus
 FUZZ_CPPFLAGS = $(AM_CPPFLAGS) -DCORPUS_DIRECTORY
 FUZZ_TARGETS = \
+	tests/fuzz/fuzz-clusterinfo \
 	tests/fuzz/fuzz-json \
+	tests/fuzz/fuzz-kubeconfig \
+	tests/fuzz/fuzz-pem \
 	tests/fuzz/fuzz-role \
 	tests/fuzz/fuzz-yaml
 if FUZZER
@@ -33,3 +36,18 @@ tests_fuzz_fuzz_role_SOURCES = tests/fuzz/fuzz-role.c tests/fuzz/fuzz.h $(FUZZ_M
 tests_fuzz_fuzz_role_CPPFLAGS = $(FUZZ_CPPFLAGS)='"$(abs_top_srcdir)/tests/fuzz/corpus/role"'
 tests_fuzz_fuzz_role_LDFLAGS = $(FUZZ_LDFLAGS)
 tests_fuzz_fuzz_role_LDADD = libschema.a libdiscovery.a libpki.a libcommon.a $(DEPS_LIBS)
+
+tests_fuzz_fuzz_clusterinfo_SOURCES = tests/fuzz/fuzz-clusterinfo.c tests/fuzz/fuzz.h $(FUZZ_MAIN)
+tests_fuzz_fuzz_clusterinfo_CPPFLAGS = $(FUZZ_CPPFLAGS)='"$(abs_top_srcdir)/tests/fuzz/corpus/clusterinfo"'
+tests_fuzz_fuzz_clusterinfo_LDFLAGS = $(FUZZ_LDFLAGS)
+tests_fuzz_fuzz_clusterinfo_LDADD = libdiscovery.a libpki.a libcommon.a $(DEPS_LIBS)
+
+tests_fuzz_fuzz_kubeconfig_SOURCES = tests/fuzz/fuzz-kubeconfig.c tests/fuzz/fuzz.h $(FUZZ_MAIN)
+tests_fuzz_fuzz_kubeconfig_CPPFLAGS = $(FUZZ_CPPFLAGS)='"$(abs_top_srcdir)/tests/fuzz/corpus/kubeconfig"'
+tests_fuzz_fuzz_kubeconfig_LDFLAGS = $(FUZZ_LDFLAGS)
+tests_fuzz_fuzz_kubeconfig_LDADD = libdiscovery.a libpki.a libcommon.a $(DEPS_LIBS)
+
+tests_fuzz_fuzz_pem_SOURCES = tests/fuzz/fuzz-pem.c tests/fuzz/fuzz.h $(FUZZ_MAIN)
+tests_fuzz_fuzz_pem_CPPFLAGS = $(FUZZ_CPPFLAGS)='"$(abs_top_srcdir)/tests/fuzz/corpus/pem"'
+tests_fuzz_fuzz_pem_LDFLAGS = $(FUZZ_LDFLAGS)
+tests_fuzz_fuzz_pem_LDADD = libpki.a libcommon.a $(DEPS_LIBS)
