@@ -1,15 +1,24 @@
 """agentd/kube against the fake API server: requests, refusals, waits and caches, with faults."""
 
 import base64
+import concurrent.futures
+import json
+import signal
+import subprocess
+import sys
 import time
+import types
+import urllib.error
+import urllib.request
 
 import pytest
 
 import fakepki
 import kubepolicies
 from apiserver import FakeApiServer
-from kubeprobe import Probe, wait_for
+from kubeprobe import HERE, Probe, wait_for
 
+FAKE = HERE.parent / "fake"
 CSRS = "/apis/certificates.k8s.io/v1/certificatesigningrequests"
 MAPS = "/api/v1/namespaces/kube-system/configmaps"
 NODES = "/api/v1/nodes"
@@ -181,11 +190,21 @@ def test_a_list_must_be_of_its_kind(api, probe):
     assert "is a SecretList, not a ConfigMapList" in probe.error("list", MAPS, "")[2]
 
 
-def test_a_silent_server_is_given_up(api, probe):
-    api.fault(hang=True)
+def test_silent_and_trickling_servers_are_given_up(api, probe):
+    api.put(config_map(a="1" * 2000))
+    api.fault(path="/x$", hang=True)
+    api.fault(path="/configmaps$", slow=100)
     begin = time.monotonic()
-    assert probe.error("get", f"{MAPS}/x")[1] == "network"
+    with concurrent.futures.ThreadPoolExecutor() as both:
+        silent = both.submit(probe.error, "get", f"{MAPS}/x")
+        trickle = both.submit(probe.error, "list", MAPS, "")
+    assert silent.result()[1] == trickle.result()[1] == "network"
     assert time.monotonic() - begin < 15
+
+
+def test_a_late_answer_is_an_answer(api, probe):
+    api.fault(delay=1)
+    assert probe.value("get", f"{MAPS}/x") is None
 
 
 def test_a_server_that_is_not_there(api, probe):
@@ -545,6 +564,37 @@ def test_narrow_objects_are_watched_one_by_one(api, tmp_path):
         wait_for(lambda: api.watches().get(NODES))
         api.delete(f"{NODES}/w1")
         objects.until(lambda line: line["w1"] == 0)
+
+
+# -- The fake server as a program ------------------------------------------------------------------
+
+def test_the_program_obeys_its_control_address(tmp_path):
+    """As the kill tests use it: started once, prepared and asked over plain HTTP."""
+    program = subprocess.Popen([sys.executable, FAKE / "apiserver.py", "--pki", tmp_path / "pki"],
+                               stdout=subprocess.PIPE, text=True)
+    try:
+        ready = json.loads(program.stdout.readline())
+
+        def control(what, **arguments):
+            request = urllib.request.Request(f"{ready['control']}/{what}", method="POST",
+                                             data=json.dumps(arguments).encode())
+            with urllib.request.urlopen(request, timeout=10) as reply:
+                return json.loads(reply.read())
+
+        control("make_cluster", token="abcdef.0123456789abcdef")
+        control("add_node", name="cp1", machine_id="m", ready=True)
+        control("fault", path="/nodes", status=503, times=1)
+        server = types.SimpleNamespace(url=ready["server"], ca_crt=ready["ca"])
+        token = Probe(server, tmp_path, "--token", "abcdef.0123456789abcdef")
+        assert token.error("get", f"{NODES}/cp1")[1] == "network"
+        assert token.value("get", f"{NODES}/cp1")["status"]["nodeInfo"]["machineID"] == "m"
+        assert [r["status"] for r in control("requests", path="/nodes")] == [503, 200]
+        with pytest.raises(urllib.error.HTTPError):
+            control("no-such-thing")
+    finally:
+        program.send_signal(signal.SIGTERM)
+        program.stdout.close()
+        assert program.wait(timeout=10) == 0
 
 
 # -- Policies --------------------------------------------------------------------------------------
