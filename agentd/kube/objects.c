@@ -295,6 +295,13 @@ const struct cache *objects_cache(const struct objects *objects, const char *col
 	return feed ? feed->cache : NULL;
 }
 
+void objects_retry(struct objects *objects)
+{
+	for (size_t i = 0; i < objects->feed_count; i++)
+		if (cache_error(objects->feeds[i]->cache))
+			cache_refresh(objects->feeds[i]->cache);
+}
+
 const struct error *objects_error(const struct objects *objects)
 {
 	const struct error *found = NULL;

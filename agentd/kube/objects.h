@@ -26,5 +26,8 @@ enum object_state objects_get(const struct objects *objects, const char *collect
 			      const char *name, const struct value **ret);
 /* The cache of a watched collection, for rows that look at all of it; NULL if it is not watched. */
 const struct cache *objects_cache(const struct objects *objects, const char *collection);
+/* Tries at once what waits after a failure: the server is known to be back, or rights were given.
+ */
+void objects_retry(struct objects *objects);
 /* What stands in the way of the API server as a whole, NULL if nothing. */
 const struct error *objects_error(const struct objects *objects);

@@ -57,7 +57,6 @@ EXTRA_DIST += \
 
 # On a real API server: they need the lab's programs, so tests/run runs them and make check does not.
 EXTRA_DIST += \
-	tests/integration/control-plane-rbac.yaml \
 	tests/integration/realapi.py \
 	tests/integration/test_fake_apiserver.py \
 	tests/integration/test_kube_real.py

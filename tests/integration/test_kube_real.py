@@ -12,7 +12,7 @@ import yaml
 
 import fakepki
 import kubepolicies
-from kubepolicies import BINDINGS, DEPLOYMENTS, MAPS, NODES, RBAC, ROLES, binding, config_map, mend
+from kubepolicies import BINDINGS, MAPS, NODES, RBAC, binding, config_map, mend
 from kubeprobe import Probe, wait_for
 from realapi import RealApiServer
 
@@ -23,7 +23,7 @@ SECRETS = "/api/v1/namespaces/kube-system/secrets"
 PUBLIC = "/api/v1/namespaces/kube-public/configmaps"
 PUBLIC_ROLES = f"/apis/{RBAC}/v1/namespaces/kube-public/roles"
 PUBLIC_BINDINGS = f"/apis/{RBAC}/v1/namespaces/kube-public/rolebindings"
-GOLDEN = pathlib.Path(__file__).resolve().parent / "control-plane-rbac.yaml"
+MANIFESTS = pathlib.Path(__file__).resolve().parent.parent.parent / "agentd" / "manifests"
 
 
 @pytest.fixture(scope="module")
@@ -90,43 +90,57 @@ def test_a_list_comes_in_pages(api, probe):
 
 # -- Rights ----------------------------------------------------------------------------------------
 
+def collection_of(obj):
+    version = obj["apiVersion"]
+    space = f"/namespaces/{obj['metadata']['namespace']}" if "namespace" in obj["metadata"] else ""
+    return f"/{'apis' if '/' in version else 'api'}/{version}{space}/{obj['kind'].lower()}s"
+
+
+def manifests(*names):
+    """Objects that agentd makes, whole enough to be accepted."""
+    for name in names:
+        for obj in yaml.safe_load_all((MANIFESTS / f"{name}.yaml").read_text()):
+            template = obj.get("spec", {}).get("template", {})
+            for container in template.get("spec", {}).get("containers", []):
+                container.setdefault("image", "image:1")
+            yield obj
+
+
+def policy_of(obj):
+    if obj["kind"].endswith("Binding"):
+        return kubepolicies.BINDING_POLICY
+    return {"spec.replicas": "once"} if obj["kind"] == "Deployment" else {}
+
+
 @pytest.fixture
 def control_plane(api, probe, tmp_path):
-    """The identity of an agentd on a control plane, with the rights of kubernetes-facts.md."""
-    for obj in yaml.safe_load_all(GOLDEN.read_text()):
-        meta = obj["metadata"]
-        space = f"namespaces/{meta['namespace']}/" if "namespace" in meta else ""
-        path = f"/apis/{RBAC}/v1/{space}{obj['kind'].lower()}s/{meta['name']}"
-        probe.value("force", path, obj, "agentd")
+    """The identity of an agentd on a control plane, with the rights that it makes for itself."""
+    for obj in manifests("agentd"):
+        mend(probe, collection_of(obj), obj, policy_of(obj))
     return identity(api, tmp_path, "agentd:cp1", "agentd:control-plane")
 
 
-def test_a_control_plane_makes_kubeadms_rbac_by_apply(api, control_plane):
-    role = {"apiVersion": f"{RBAC}/v1", "kind": "ClusterRole",
-            "metadata": {"name": "kubeadm:get-nodes"},
-            "rules": [{"apiGroups": [""], "resources": ["nodes"], "verbs": ["get"]}]}
-    tokens = "system:bootstrappers:kubeadm:default-node-token"
-    mend(control_plane, ROLES, role, {})
-    for name, target in (
-        ("kubeadm:get-nodes", "kubeadm:get-nodes"),
-        ("kubeadm:kubelet-bootstrap", "system:node-bootstrapper"),
-        ("kubeadm:node-autoapprove-bootstrap",
-         "system:certificates.k8s.io:certificatesigningrequests:nodeclient"),
-        ("kubeadm:node-autoapprove-certificate-rotation",
-         "system:certificates.k8s.io:certificatesigningrequests:selfnodeclient"),
-    ):
-        mend(control_plane, BINDINGS, binding(name, target, tokens), kubepolicies.BINDING_POLICY)
-        assert api.get(f"{BINDINGS}/{name}")["roleRef"]["name"] == target
-    mend(control_plane, MAPS, config_map("kubeadm-config", ClusterConfiguration="x"), {"": "once"})
-    mend(control_plane, DEPLOYMENTS, kubepolicies.deployment("coredns"),
-         kubepolicies.DEPLOYMENT_POLICY)
+def test_a_control_planes_rights_suffice_and_what_it_makes_stays_as_it_wants(api, control_plane):
+    """Defaults of the server are no drift: once made, nothing is written any more."""
+    for obj in manifests("rbac", "coredns", "kube-proxy"):
+        collection, policy = collection_of(obj), policy_of(obj)
+        mend(control_plane, collection, obj, policy)
+        assert kubepolicies.compare(control_plane, collection, obj, policy) == ("same", "")
+        path = f"{collection}/{obj['metadata']['name']}"
+        before = api.get(path)["metadata"]["resourceVersion"]
+        assert mend(control_plane, collection, obj, policy) is None
+        assert api.get(path)["metadata"]["resourceVersion"] == before
 
 
 def test_a_control_plane_cannot_make_itself_the_administrator(api, control_plane):
-    for name, role in (("system:coredns", "cluster-admin"), ("mine", "system:node-proxier")):
+    name = "kubeadm:apiserver-kubelet-client"  # one that it may make
+    path = f"{BINDINGS}/{name}"
+    if api.get(path):
+        api.delete(path)
+    for name, role in ((name, "cluster-admin"), ("mine", "system:node-proxier")):
         assert control_plane.error("apply", f"{BINDINGS}/{name}", binding(
             name, role, "agentd:control-plane"), "agentd")[1] == "denied"
-        assert api.get(f"{BINDINGS}/{name}") is None
+    assert api.get(path) is None
 
 
 def test_a_node_watches_only_its_own(api, probe, tmp_path):
@@ -168,17 +182,17 @@ def test_a_node_reads_the_kubelets_configuration(api, tmp_path, verbs, watches):
             assert cache.silent(1)
 
 
-def test_anonymous_reads_cluster_info_while_the_binding_stands(api, tmp_path):
+def test_anonymous_reads_what_is_public_while_the_binding_stands(api, tmp_path):
     nobody = Probe(api, tmp_path)
-    path = f"{PUBLIC}/cluster-info"
+    path = f"{PUBLIC}/public-info"
     space = {"namespace": "kube-public"}
     api.create(PUBLIC, {"apiVersion": "v1", "kind": "ConfigMap",
-                        "metadata": {"name": "cluster-info", **space}, "data": {"kubeconfig": "x"}})
+                        "metadata": {"name": "public-info", **space}, "data": {"kubeconfig": "x"}})
     assert nobody.error("get", path)[1] == "denied"
     api.create(PUBLIC_ROLES, {
         "apiVersion": f"{RBAC}/v1", "kind": "Role", "metadata": {"name": "info", **space},
         "rules": [{"apiGroups": [""], "resources": ["configmaps"], "verbs": ["get"],
-                   "resourceNames": ["cluster-info"]}]})
+                   "resourceNames": ["public-info"]}]})
     api.create(PUBLIC_BINDINGS, {
         "apiVersion": f"{RBAC}/v1", "kind": "RoleBinding", "metadata": {"name": "info", **space},
         "roleRef": {"apiGroup": RBAC, "kind": "Role", "name": "info"},

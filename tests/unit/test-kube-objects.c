@@ -165,6 +165,25 @@ START_TEST(test_wishes_can_be_forgotten)
 }
 END_TEST
 
+START_TEST(test_what_failed_can_be_tried_at_once)
+{
+	objects_set_client(objects, world.kube);
+	objects_watch(objects, MAPS, NULL, false);
+	canned_reply(world.canned, 403, "{'kind':'Status','message':'no right'}");
+	world_until(&world, objects_error(objects) != NULL);
+	canned_reply(world.canned, 200, LIST(ITEM("a")));
+	canned_stream(world.canned, "", true);
+	objects_retry(objects);
+	world_until(&world, state(MAPS, "a") == OBJECT_FOUND);
+	world_until(&world, canned_count(world.canned) == 3);
+	ck_assert_ptr_null(objects_error(objects));
+
+	objects_retry(objects);
+	world_settle(&world);
+	ck_assert_uint_eq(canned_count(world.canned), 3);
+}
+END_TEST
+
 START_TEST(test_an_error_of_one_collection_is_not_that_of_the_server)
 {
 	objects_set_client(objects, world.kube);
@@ -203,6 +222,7 @@ Suite *suite_objects(void)
 	tcase_add_test(tcase, test_a_new_name_starts_its_collection_anew);
 	tcase_add_test(tcase, test_without_its_client_nothing_is_known_any_more);
 	tcase_add_test(tcase, test_wishes_can_be_forgotten);
+	tcase_add_test(tcase, test_what_failed_can_be_tried_at_once);
 	tcase_add_test(tcase, test_an_error_of_one_collection_is_not_that_of_the_server);
 	suite_add_tcase(suite, tcase);
 	return suite;
