@@ -14,7 +14,7 @@
 
 #include "common/alloc.h"
 
-enum { THREADS_MAX = 4, IDLE_S = 3 };
+enum { THREADS_MAX = 4, IDLE_S = 3, STACK_SIZE = 1024 * 1024 };
 
 enum job_state { JOB_QUEUED, JOB_RUNNING, JOB_DONE };
 
@@ -42,6 +42,7 @@ struct work {
 	pthread_mutex_t lock;
 	pthread_cond_t wake, ended;
 	struct queue urgent, ordinary, done; /* under the lock, like what follows */
+	unsigned waiting;		     /* jobs in urgent and ordinary */
 	unsigned threads, idle;
 	bool stop;
 };
@@ -96,7 +97,11 @@ static struct job *next_job(struct work *work)
 {
 	struct job *job = queue_take(&work->urgent);
 
-	return job ? job : queue_take(&work->ordinary);
+	if (!job)
+		job = queue_take(&work->ordinary);
+	if (job)
+		work->waiting--;
+	return job;
 }
 
 /* Waits for a job for a few seconds. NULL = the thread shall end. Called with the lock held. */
@@ -108,31 +113,39 @@ static struct job *await_job(struct work *work)
 
 	(void)clock_gettime(CLOCK_MONOTONIC, &until);
 	until.tv_sec += IDLE_S;
-	while (!(job = next_job(work)) && !work->stop && r == 0) {
+	job = next_job(work);
+	while (!job && !work->stop && r == 0) {
 		work->idle++;
 		r = pthread_cond_timedwait(&work->wake, &work->lock, &until);
 		work->idle--;
+		job = next_job(work);
 	}
 	return job;
+}
+
+/* Called with the lock held. */
+static void hand_back(struct work *work, struct job *job)
+{
+	const uint64_t one = 1;
+
+	job->state = JOB_DONE;
+	queue_add(&work->done, job);
+	/* It can only fail when the counter is full, and then the loop is awake anyway. */
+	(void)!write(work->fd, &one, sizeof(one));
 }
 
 static void *thread_main(void *argument)
 {
 	struct work *work = argument;
-	const uint64_t one = 1;
 	struct job *job;
 
 	(void)pthread_mutex_lock(&work->lock);
-	while ((job = await_job(work))) {
+	while ((job = await_job(work)) != NULL) {
 		job->state = JOB_RUNNING;
 		(void)pthread_mutex_unlock(&work->lock);
 		job->result = job->fn(job->argument, &job->error);
 		(void)pthread_mutex_lock(&work->lock);
-		job->state = JOB_DONE;
-		queue_add(&work->done, job);
-		/* It can only fail when the counter is full, and then the loop is awake anyway. */
-		if (write(work->fd, &one, sizeof(one)) < 0)
-			continue;
+		hand_back(work, job);
 	}
 	work->threads--;
 	(void)pthread_cond_signal(&work->ended);
@@ -141,23 +154,24 @@ static void *thread_main(void *argument)
 }
 
 /* Called with the lock held. Signals stay the main thread's. */
-static void start_thread(struct work *work)
+static int start_thread(struct work *work)
 {
 	sigset_t all, old;
 	pthread_attr_t attributes;
 	pthread_t thread;
+	int r;
 
 	(void)sigfillset(&all);
 	(void)pthread_sigmask(SIG_SETMASK, &all, &old);
 	(void)pthread_attr_init(&attributes);
 	(void)pthread_attr_setdetachstate(&attributes, PTHREAD_CREATE_DETACHED);
-	(void)pthread_attr_setstacksize(&attributes, 256 * KIB);
-	if (pthread_create(&thread, &attributes, thread_main, work) == 0)
+	(void)pthread_attr_setstacksize(&attributes, STACK_SIZE);
+	r = pthread_create(&thread, &attributes, thread_main, work);
+	if (r == 0)
 		work->threads++;
-	else
-		assert(work->threads > 0);
 	(void)pthread_attr_destroy(&attributes);
 	(void)pthread_sigmask(SIG_SETMASK, &old, NULL);
+	return -r;
 }
 
 /* The loop's side. */
@@ -168,7 +182,6 @@ static void collect(int fd, unsigned events, void *userdata)
 	uint64_t count;
 	struct job *job;
 
-	(void)events;
 	if (read(fd, &count, sizeof(count)) < 0)
 		return;
 	for (;;) {
@@ -197,6 +210,7 @@ static void job_cancel(void *impl)
 	if (job->state == JOB_QUEUED) {
 		queue_remove(&work->urgent, job);
 		queue_remove(&work->ordinary, job);
+		work->waiting--;
 		job->work = NULL;
 	}
 	(void)pthread_mutex_unlock(&work->lock);
@@ -216,6 +230,7 @@ struct op *work_run(struct work *work, bool urgent, work_fn fn, void *argument,
 {
 	static const struct op_kind kind = { "work", job_cancel, job_dropped };
 	struct job *job = NEW(struct job);
+	int r = 0;
 
 	job->work = work;
 	job->fn = fn;
@@ -224,10 +239,16 @@ struct op *work_run(struct work *work, bool urgent, work_fn fn, void *argument,
 	job->op = op_new(work->loop, &kind, job);
 	op_show(job->op, argument);
 	(void)pthread_mutex_lock(&work->lock);
-	queue_add(urgent ? &work->urgent : &work->ordinary, job);
-	if (work->idle == 0 && work->threads < work->threads_max)
-		start_thread(work);
-	(void)pthread_cond_signal(&work->wake);
+	if (work->waiting >= work->idle && work->threads < work->threads_max)
+		r = start_thread(work);
+	if (r < 0 && work->threads == 0) {
+		job->result = error_errno(&job->error, ERROR_STORAGE, r, "cannot start a thread");
+		hand_back(work, job);
+	} else {
+		queue_add(urgent ? &work->urgent : &work->ordinary, job);
+		work->waiting++;
+		(void)pthread_cond_signal(&work->wake);
+	}
 	(void)pthread_mutex_unlock(&work->lock);
 	return job->op;
 }
@@ -276,8 +297,11 @@ struct work *work_free(struct work *work)
 	while (work->threads > 0)
 		(void)pthread_cond_wait(&work->ended, &work->lock);
 	(void)pthread_mutex_unlock(&work->lock);
-	while ((job = queue_take(&work->done)))
+	/* Jobs that ran on after their op was dropped. */
+	while ((job = queue_take(&work->done)) != NULL) {
+		assert(!job->op);
 		job_free(job);
+	}
 	loop_io_free(work->io);
 	(void)close(work->fd);
 	(void)pthread_cond_destroy(&work->wake);

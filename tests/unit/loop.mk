@@ -11,8 +11,10 @@ tests_unit_test_loop_SOURCES = \
 	tests/unit/test-loop-reply.c \
 	tests/unit/test-loop-server.c \
 	tests/unit/test-loop-server.h \
+	tests/unit/test-loop-spawn.c \
 	tests/unit/test-loop-task.c \
-	tests/unit/test-loop-task-op.c
+	tests/unit/test-loop-task-op.c \
+	tests/unit/test-loop-work.c
 tests_unit_test_loop_CPPFLAGS = $(UNIT_CPPFLAGS)
 tests_unit_test_loop_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
 tests_unit_test_loop_LDADD = libcommon.a $(CHECK_LIBS) $(DEPS_LIBS)

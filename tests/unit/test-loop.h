@@ -12,6 +12,8 @@ TCase *task_op_cases(void);
 Suite *backoff_suite(void);
 Suite *reply_suite(void);
 Suite *http_suite(void);
+Suite *work_suite(void);
+Suite *spawn_suite(void);
 
 struct fixture {
 	struct clock_fake clock;
