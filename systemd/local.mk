@@ -13,7 +13,7 @@ libsysd_a_SOURCES = \
 systemdsystemunit_DATA = systemd/units/agentd.service
 tmpfiles_DATA = systemd/units/tmpfiles.d/agentd.conf
 sysusers_DATA = systemd/units/sysusers.d/agentd.conf
-EXTRA_DIST += systemd/units/agentd.service.in $(tmpfiles_DATA) $(sysusers_DATA)
+EXTRA_DIST += systemd/README systemd/units/agentd.service.in $(tmpfiles_DATA) $(sysusers_DATA)
 CLEANFILES += systemd/units/agentd.service
 
 systemd/units/agentd.service: systemd/units/agentd.service.in Makefile

@@ -7,7 +7,7 @@ libcri_a_SOURCES = \
 	agentd/cri/grpc.h
 nodist_libcri_a_SOURCES = agentd/cri/api.pb-c.c agentd/cri/api.pb-c.h
 libcri_a_CPPFLAGS = $(AM_CPPFLAGS) -Ulinux
-EXTRA_DIST += agentd/cri/api.proto
+EXTRA_DIST += agentd/cri/README agentd/cri/api.proto
 BUILT_SOURCES += agentd/cri/api.pb-c.h
 CLEANFILES += agentd/cri/api.pb-c.c agentd/cri/api.pb-c.h
 

@@ -7,7 +7,7 @@ LINTS = \
 	tests/lint/docs
 TESTS += $(LINTS)
 dist_check_SCRIPTS += $(LINTS)
-EXTRA_DIST += .clang-tidy \
+EXTRA_DIST += .clang-tidy tests/lint/README \
 	common/may-include \
 	pki/may-include \
 	discovery/may-include \
