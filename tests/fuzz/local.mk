@@ -9,6 +9,7 @@ FUZZ_TARGETS = \
 	tests/fuzz/fuzz-kubeconfig \
 	tests/fuzz/fuzz-pem \
 	tests/fuzz/fuzz-role \
+	tests/fuzz/fuzz-varlink \
 	tests/fuzz/fuzz-yaml
 if FUZZER
 noinst_PROGRAMS += $(FUZZ_TARGETS)
@@ -51,3 +52,8 @@ tests_fuzz_fuzz_pem_SOURCES = tests/fuzz/fuzz-pem.c tests/fuzz/fuzz.h $(FUZZ_MAI
 tests_fuzz_fuzz_pem_CPPFLAGS = $(FUZZ_CPPFLAGS)='"$(abs_top_srcdir)/tests/fuzz/corpus/pem"'
 tests_fuzz_fuzz_pem_LDFLAGS = $(FUZZ_LDFLAGS)
 tests_fuzz_fuzz_pem_LDADD = libpki.a libcommon.a $(DEPS_LIBS)
+
+tests_fuzz_fuzz_varlink_SOURCES = tests/fuzz/fuzz-varlink.c tests/fuzz/fuzz.h $(FUZZ_MAIN)
+tests_fuzz_fuzz_varlink_CPPFLAGS = $(FUZZ_CPPFLAGS)='"$(abs_top_srcdir)/tests/fuzz/corpus/varlink"'
+tests_fuzz_fuzz_varlink_LDFLAGS = $(FUZZ_LDFLAGS)
+tests_fuzz_fuzz_varlink_LDADD = libinputs.a libcommon.a $(DEPS_LIBS)
