@@ -64,7 +64,7 @@ def main_process(host):
                 continue
             with open(f"/proc/{entry}/status", encoding="ascii", errors="replace") as status:
                 ids = next(line for line in status if line.startswith("NSpid:")).split()
-        except (FileNotFoundError, ProcessLookupError, StopIteration):
+        except (FileNotFoundError, PermissionError, ProcessLookupError, StopIteration):
             continue
         if ids[-1] == inside:
             return int(entry)
