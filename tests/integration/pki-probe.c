@@ -9,6 +9,7 @@
 
 #include "common/alloc.h"
 #include "pki/ca.h"
+#include "pki/csr.h"
 #include "pki/pin.h"
 #include "pki/profiles.h"
 
@@ -17,7 +18,8 @@ static const char usage[] =
     "           [--advertise ADDRESS] [--service ADDRESS] [--endpoint HOST] [--now SECONDS]\n"
     "           [--san SAN]... [--etcd-server-san SAN]... [--etcd-peer-san SAN]...\n"
     "       pki-probe describe CERTIFICATE...\n"
-    "       pki-probe pin CERTIFICATE\n";
+    "       pki-probe pin CERTIFICATE\n"
+    "       pki-probe csr NODE\n";
 
 enum { BACKDATE = 5 * 60, DAY = 24 * 3600, LEAF_DAYS = 365, CA_DAYS = 3650, CAS_MAX = 4 };
 
@@ -180,6 +182,26 @@ static int print_pin(const char *path, struct error *err)
 	return 0;
 }
 
+/* The request of a node for its first certificate, with a key that is forgotten. */
+static int print_request(const char *node, struct error *err)
+{
+	_cleanup_free_ char *common_name = xasprintf("system:node:%s", node);
+	_cleanup_(strv_done) struct strv organizations = STRV_INIT;
+	_cleanup_(buf_done) struct buf pem = BUF_INIT(64 * KIB);
+	_cleanup_(key_unref) struct key *key = NULL;
+	int r;
+
+	strv_add(&organizations, "system:nodes");
+	r = key_generate(KEY_ECDSA_P256, &key, err);
+	if (r < 0)
+		return r;
+	r = csr_make(key, common_name, &organizations, &pem, err);
+	if (r < 0)
+		return r;
+	(void)fputs(pem.data, stdout);
+	return 0;
+}
+
 static int set_algorithm(struct probe *probe, const char *name)
 {
 	int algorithm = key_algorithm_from_name(name);
@@ -270,6 +292,8 @@ static int run(int argc, char **argv, struct probe *probe, struct error *err)
 		return describe(argv + optind + 1, err);
 	if (strcmp(argv[optind], "pin") == 0)
 		return print_pin(argv[optind + 1], err);
+	if (strcmp(argv[optind], "csr") == 0)
+		return print_request(argv[optind + 1], err);
 	return error_set(err, ERROR_CONFIG, -EINVAL, "%s", usage);
 }
 

@@ -195,6 +195,13 @@ def test_pin_is_that_of_kubeadms_documentation(made):
     assert pin.stdout.decode() == f"sha256:{hashlib.sha256(der).hexdigest()}\n"
 
 
+def test_openssl_verifies_a_nodes_request():
+    request = subprocess.run([PROBE, "csr", "w1"], check=True, capture_output=True).stdout
+    text = openssl("req", "-verify", "-noout", "-subject", "-nameopt", "show_type,sep_comma_plus",
+                   stdin=request).decode()
+    assert text == "subject=O=PRINTABLESTRING:system:nodes,CN=PRINTABLESTRING:system:node:w1\n"
+
+
 def from_kubeadm(kubeadm, document, directory):
     """Lets the real kubeadm make everything for a document, into the probe's layout."""
     documents = list(yaml.safe_load_all(document.read_text()))
