@@ -9,6 +9,7 @@ INTEGRATION_TESTS = \
 	tests/integration/test_cri.py \
 	tests/integration/test_discovery.py \
 	tests/integration/test_fake_systemd.py \
+	tests/integration/test_http.py \
 	tests/integration/test_kube.py \
 	tests/integration/test_kube_half_open.py \
 	tests/integration/test_pki_golden.py \
@@ -27,6 +28,11 @@ check_PROGRAMS += tests/integration/pki-probe
 tests_integration_pki_probe_SOURCES = tests/integration/pki-probe.c
 tests_integration_pki_probe_CPPFLAGS = $(UNIT_CPPFLAGS)
 tests_integration_pki_probe_LDADD = libpki.a libcommon.a $(DEPS_LIBS)
+
+check_PROGRAMS += tests/integration/http-probe
+tests_integration_http_probe_SOURCES = tests/integration/http-probe.c
+tests_integration_http_probe_CPPFLAGS = $(UNIT_CPPFLAGS)
+tests_integration_http_probe_LDADD = libcommon.a $(DEPS_LIBS)
 
 check_PROGRAMS += tests/integration/discover-probe
 tests_integration_discover_probe_SOURCES = tests/integration/discover-probe.c
