@@ -19,3 +19,10 @@ tests_unit_test_loop_SOURCES = \
 tests_unit_test_loop_CPPFLAGS = $(UNIT_CPPFLAGS)
 tests_unit_test_loop_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
 tests_unit_test_loop_LDADD = libcommon.a $(CHECK_LIBS) $(DEPS_LIBS)
+
+# What idle watches cost; made and run by hand (tests/bench/idle-watch.py).
+EXTRA_PROGRAMS += tests/bench/idle-watch
+EXTRA_DIST += tests/bench/idle-watch.py
+tests_bench_idle_watch_SOURCES = tests/bench/idle-watch.c
+tests_bench_idle_watch_CPPFLAGS = $(UNIT_CPPFLAGS)
+tests_bench_idle_watch_LDADD = libcommon.a $(DEPS_LIBS)
