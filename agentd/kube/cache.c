@@ -36,6 +36,9 @@ struct cache {
 	void *userdata;
 	struct strv names;
 	bool narrow;
+	/* The version of one object may be older than all that the server still knows of (after its
+	 * restart): then the watch begins with what is there, and takes no version. */
+	bool from_now;
 
 	enum cache_state state;
 	struct loop_deferred first;
@@ -165,7 +168,7 @@ static void list_over(struct cache *cache, const char *version)
 	cache->synced = true;
 	cache->error = ERROR_INIT;
 	cache->endings = 0;
-	set_version(cache, version);
+	set_version(cache, cache->from_now ? NULL : version);
 	cache_watch(cache);
 	if (was_synced)
 		announce(cache, &before);
@@ -273,7 +276,8 @@ static int on_event(const char *change, const struct value *object, void *userda
 	const char *name = store_name(object);
 
 	cache->had_event = true;
-	set_version(cache, store_version(object));
+	if (!cache->from_now)
+		set_version(cache, store_version(object));
 	if (!is_kept(cache, name))
 		return 0;
 
@@ -332,7 +336,10 @@ static void watch_done(struct op *op, void *userdata)
 		backoff_reset(&cache->backoff);
 	if (!error)
 		watch_ended(cache, good);
-	else if (error->code == -ESTALE)
+	else if (error->code == -ESTALE && is_single(cache) && !cache->from_now) {
+		cache->from_now = true;
+		cache_list(cache);
+	} else if (error->code == -ESTALE)
 		list_calmly(cache, good, "the server forgets too fast");
 	else if (error->class == ERROR_DENIED && cache->narrow && is_single(cache))
 		poll_later(cache);

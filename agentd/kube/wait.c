@@ -109,15 +109,15 @@ static int wait_event(const char *change, const struct value *object, void *user
 	return wait->verdict == 0 ? 0 : -ECANCELED;
 }
 
-static void wait_watch(struct wait *wait, const char *version)
+static void wait_watch(struct wait *wait)
 {
 	_cleanup_free_ char *query = NULL;
 	const char *name = strrchr(wait->path, '/') + 1;
 
-	/* Without a version (it is missing) the watch begins with what is there by then. */
+	/* Without a version the watch begins with what is there by then; the object's own may be
+	 * older than all that a restarted server still knows of. */
 	query =
-	    xasprintf("fieldSelector=metadata.name%%3D%s&timeoutSeconds=%d%s%s", name,
-		      WATCH_SECONDS, version ? "&resourceVersion=" : "", version ? version : "");
+	    xasprintf("fieldSelector=metadata.name%%3D%s&timeoutSeconds=%d", name, WATCH_SECONDS);
 	wait->watched_since_ns = clock_ns(loop_clock(kube_loop(wait->kube)));
 	wait->inner = kube_watch(wait->kube, wait->collection, query, wait_event, wait);
 	op_watch(wait->inner, wait_watch_done, wait);
@@ -126,18 +126,16 @@ static void wait_watch(struct wait *wait, const char *version)
 static void wait_read_done(struct op *inner, void *userdata)
 {
 	struct wait *wait = userdata;
-	_cleanup_free_ char *version = NULL;
 
 	if (op_error(inner)) {
 		op_fail(wait->op, op_error(inner));
 		return;
 	}
-	version = xstrdup(value_string(value_at(op_value(inner), "metadata", "resourceVersion")));
 	judge(wait, op_value(inner));
 	if (finish(wait))
 		return;
 	wait->inner = op_drop(wait->inner);
-	wait_watch(wait, version);
+	wait_watch(wait);
 }
 
 static void wait_read(void *userdata)

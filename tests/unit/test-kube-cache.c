@@ -299,6 +299,28 @@ START_TEST(test_a_missing_object_is_watched_from_now)
 }
 END_TEST
 
+/* A server that was restarted knows of nothing older than its start, and the object may be older.
+ */
+START_TEST(test_an_object_older_than_the_servers_memory_is_watched_from_now)
+{
+	_cleanup_(cache_free) struct cache *cache = single(false);
+
+	canned_reply(world.canned, 200, MAP("a", "4"));
+	canned_stream(world.canned,
+		      "{'type':'ERROR','object':{'kind':'Status','code':410,'message':'old'}}\n",
+		      false);
+	canned_reply(world.canned, 200, MAP("a", "4"));
+	canned_stream(world.canned, EVENT("ADDED", MAP("a", "4")) EVENT("MODIFIED", MAP("a", "9")),
+		      true);
+	world_until(&world, changes.count == 3);
+	ck_assert_ptr_nonnull(strstr(canned_line(world.canned, 1), "resourceVersion=4"));
+	ck_assert_str_eq(canned_line(world.canned, 2), "GET " KUBE_SYSTEM_CONFIG_MAPS "/a");
+	ck_assert_ptr_null(strstr(canned_line(world.canned, 3), "resourceVersion"));
+	ck_assert(cache_is_synced(cache));
+	ck_assert_str_eq(version_of(cache, "a"), "9");
+}
+END_TEST
+
 START_TEST(test_where_watching_is_denied_it_is_read_every_half_hour)
 {
 	_cleanup_(cache_free) struct cache *cache = single(true);
@@ -409,6 +431,7 @@ Suite *suite_cache(void)
 		       test_idle_caches_have_nothing_to_wake_up_for_but_the_end_of_the_watch);
 	tcase_add_test(tcase, test_one_object_is_read_and_watched_by_name);
 	tcase_add_test(tcase, test_a_missing_object_is_watched_from_now);
+	tcase_add_test(tcase, test_an_object_older_than_the_servers_memory_is_watched_from_now);
 	tcase_add_test(tcase, test_where_watching_is_denied_it_is_read_every_half_hour);
 	tcase_add_test(tcase, test_a_denied_watch_is_a_failure_where_it_should_be_allowed);
 	tcase_add_test(tcase, test_many_hosts_do_not_come_back_at_once);
