@@ -3,10 +3,18 @@
 from lab.run import wait_until
 from lab.settings import TOOLS_IMAGE
 
-API_VERSION = (
-    "curl --silent --show-error --fail --max-time 30 https://kubernetes.default.svc/version"
-    " --cacert /var/run/secrets/kubernetes.io/serviceaccount/ca.crt"
-)
+# Rules of kube-proxy and endpoints of CoreDNS may be a moment late after a node has joined or
+# booted, so the pod tries for a while.
+REACH_API = """
+tries=0
+until nslookup kubernetes.default.svc.cluster.local &&
+	curl --silent --show-error --fail --max-time 10 https://kubernetes.default.svc/version \\
+		--cacert /var/run/secrets/kubernetes.io/serviceaccount/ca.crt; do
+	tries=$((tries + 1))
+	[ $tries -lt 60 ]
+	sleep 1
+done
+"""
 
 
 def addons_are_ready(lab):
@@ -20,8 +28,7 @@ def addons_are_ready(lab):
 
 
 def pod_reaches_the_api(lab, node):
-    run_pod(lab, f"reach-api-{node}", node,
-            f"nslookup kubernetes.default.svc.cluster.local && {API_VERSION}")
+    run_pod(lab, f"reach-api-{node}", node, REACH_API)
 
 
 def run_pod(lab, name, node, script):

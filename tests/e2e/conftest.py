@@ -14,7 +14,8 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 from lab import machine  # noqa: E402
 from lab.lab import Lab  # noqa: E402
 from lab.progress import Progress  # noqa: E402
-from lab.run import tail  # noqa: E402
+from lab.run import lock, tail  # noqa: E402
+from lab.settings import RUN  # noqa: E402
 
 ARTEFACTS = Path(os.environ.get("AGENTD_TEST_ARTEFACTS", "/var/tmp/agentd-artefacts"))
 UNITS = ("agentd.service", "kubelet.service", "containerd.service")
@@ -83,10 +84,13 @@ def answers(host):
 def new_lab(request):
     """Makes labs that live as long as the module; each has a name of its own."""
     made = []
+    locks = contextlib.ExitStack()
     module = request.module.__name__.removeprefix("test_").replace("_", "-")
 
     def make(suffix="", **options):
         lab = Lab(f"test-{module}{suffix}"[:31], Progress(quiet=True))
+        # Another run of the same tests on this machine has its turn first.
+        locks.enter_context(lock(RUN / f"{lab.name}.tests", what=f"the lab {lab.name}"))
         # An interrupted run may have left hosts of that name.
         with lab.locked():
             lab.down()
@@ -101,3 +105,4 @@ def new_lab(request):
         if not request.config.getoption("--keep-lab"):
             with lab.locked():
                 lab.down()
+    locks.close()
