@@ -160,11 +160,18 @@ def test_taint_that_an_admin_removed_stays_removed(lab):
 
 def test_edited_and_deleted_files_come_back(lab):
     cp1 = lab["cp1"]
-    for path in ("/etc/kubernetes/manifests/kube-scheduler.yaml", "/etc/kubernetes/scheduler.conf"):
-        before = cp1.read(path)
-        cp1.run(["rm", path])
-        wait_until(lambda: cp1.file_exists(path), timeout=120, every=0.2, what=f"{path} is back")
-        assert cp1.read(path) == before
+    path = "/etc/kubernetes/manifests/kube-scheduler.yaml"
+    before = cp1.read(path)
+    cp1.run(["rm", path])
+    wait_until(lambda: cp1.file_exists(path), timeout=120, every=0.2, what=f"{path} is back")
+    assert cp1.read(path) == before
+    # A kubeconfig comes back with another key; it is good when it works.
+    path = "/etc/kubernetes/admin.conf"
+    before = cp1.read(path)
+    cp1.run(["rm", path])
+    wait_until(lambda: cp1.file_exists(path), timeout=120, every=0.2, what=f"{path} is back")
+    assert cp1.read(path) != before
+    cp1.run(["kubectl", f"--kubeconfig={path}", "auth", "can-i", "*", "*"])
     path = "/var/lib/kubelet/config.yaml"
     before = lab["w1"].read(path)
     lab["w1"].sh(f"echo 'maxPods: 7' >> {path}")
