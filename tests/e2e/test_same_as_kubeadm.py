@@ -16,7 +16,7 @@ from lab.documents import control_plane_role, to_yaml
 from lab.run import wait_until
 
 README = Path(__file__).resolve().parent.parent.parent / "README.md"
-TOKEN = "abcdef.0123456789abcdef"
+TOKEN = "q7w2e3.r4t5y6u7i8o9p0a1"
 
 # Each case changes the documents of a lab host; see control_plane_role for what they start from.
 CASES = {
