@@ -160,12 +160,12 @@ static void add_client(struct control *control, int fd, const struct peer *peer)
 }
 
 /* Answers without reading, and hangs up. Consumes the descriptor. */
-static void turn_away(int fd, const char *error)
+static void turn_away(int fd)
 {
-	_cleanup_free_ char *reply = xasprintf("{\"error\":\"%s\"}", error);
+	static const char reply[] = "{\"error\":\"" METHODS_INTERFACE ".Busy\"}";
 
 	/* Who does not get it sees the end of the connection. */
-	(void)!send(fd, reply, strlen(reply) + 1, MSG_NOSIGNAL | MSG_DONTWAIT);
+	(void)!send(fd, reply, sizeof(reply), MSG_NOSIGNAL | MSG_DONTWAIT);
 	(void)close(fd);
 }
 
@@ -189,12 +189,14 @@ static void admit(struct control *control, int fd)
 	int r;
 
 	r = peer_read(fd, control->group, control->own_pods, &peer, &err);
-	if (r < 0) {
+	/* Without rights it is told so when it asks something. */
+	if (r < 0)
 		warn_refused(control, &peer, err.message);
-		turn_away(fd, VARLINK_PERMISSION_DENIED);
+	if (r == -EMFILE || r == -ENFILE) {
+		turn_away(fd);
 	} else if (is_full_for(control, &peer)) {
 		warn_refused(control, &peer, "too many connections");
-		turn_away(fd, METHODS_INTERFACE ".Busy");
+		turn_away(fd);
 	} else {
 		add_client(control, fd, &peer);
 	}
@@ -217,7 +219,7 @@ static void relieve(struct control *control)
 		(void)close(control->spare_fd);
 		fd = accept4(control->fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
 		if (fd >= 0)
-			turn_away(fd, METHODS_INTERFACE ".Busy");
+			turn_away(fd);
 	}
 	control->spare_fd = open_spare();
 	loop_io_want(control->io, 0);

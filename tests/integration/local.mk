@@ -14,6 +14,7 @@ INTEGRATION_TESTS = \
 	tests/integration/test_kube_half_open.py \
 	tests/integration/test_pki_golden.py \
 	tests/integration/test_role_verdicts.py \
+	tests/integration/test_socket.py \
 	tests/integration/test_unit_file.py
 TESTS += $(INTEGRATION_TESTS)
 EXTRA_DIST += $(INTEGRATION_TESTS) tests/integration/pytest tests/integration/conftest.py \
@@ -43,6 +44,12 @@ check_PROGRAMS += tests/integration/role-probe
 tests_integration_role_probe_SOURCES = tests/integration/role-probe.c
 tests_integration_role_probe_CPPFLAGS = $(UNIT_CPPFLAGS)
 tests_integration_role_probe_LDADD = libschema.a libdiscovery.a libpki.a libcommon.a $(DEPS_LIBS)
+
+EXTRA_DIST += tests/integration/controlprobe.py tests/integration/varlink.py
+check_PROGRAMS += tests/integration/control-probe
+tests_integration_control_probe_SOURCES = tests/integration/control-probe.c
+tests_integration_control_probe_CPPFLAGS = $(UNIT_CPPFLAGS)
+tests_integration_control_probe_LDADD = libinputs.a libsysd.a libcommon.a $(DEPS_LIBS)
 
 check_PROGRAMS += tests/integration/kube-probe
 tests_integration_kube_probe_SOURCES = tests/integration/kube-probe.c
