@@ -61,8 +61,8 @@ static enum render_tone tone_of_row(const struct value *row)
 static char *reason_of_row(const struct render *render, const struct value *row)
 {
 	struct strv parts = STRV_INIT;
-	char age[32];
-	char *text;
+	char age[32], *text;
+	int64_t next;
 
 	if (*text_of(row, "error"))
 		strv_add(&parts, text_of(row, "error"));
@@ -74,8 +74,10 @@ static char *reason_of_row(const struct render *render, const struct value *row)
 	}
 	if (*text_of(row, "waitsFor"))
 		strv_addf(&parts, "waits for %s", text_of(row, "waitsFor"));
-	if (*text_of(row, "nextTry"))
-		strv_addf(&parts, "next try at %s", text_of(row, "nextTry"));
+	if (parse_time(text_of(row, "nextTry"), &next) == 0) {
+		render_seconds(next - render->now, age);
+		strv_addf(&parts, "next try in %s", age);
+	}
 	text = strv_join(&parts, "; ");
 	strv_done(&parts);
 	return text;
@@ -166,7 +168,7 @@ static void show_head(const struct render *render, const struct value *status)
 	}
 }
 
-/* Ready and Converged are in the head and in the table; these say what else is wrong. */
+/* Those that are not fine, or all. */
 static void show_conditions(const struct render *render, const struct value *status, bool all)
 {
 	static const char *const columns[] = { "CONDITION", "STATUS", "AGE", "MESSAGE", NULL };
