@@ -134,7 +134,7 @@ void help_dump(FILE *to)
 			row->argument ? row->argument : "", choices);
 	}
 	for (const struct verb *verb = verb_table; verb->name; verb++)
-		if (verb->method)
+		if (verb->method && !verb->more)
 			fprintf(to, "method\t" CLIENT_INTERFACE ".%s\n", verb->method);
 	for (const struct status_row *row = status_rows; row->meaning; row++)
 		fprintf(to, "status\t%d\t%s\n", row->status, row->meaning);
@@ -189,6 +189,11 @@ static void print_verbs(FILE *to)
 			if (row->verbs != OPTIONS_HIDDEN && takes(verb, row))
 				fprintf(to, "--%s ", row->name);
 		fputs("'", to);
+		if (verb->argument && strcmp(verb->argument, "[VERB]") == 0) {
+			fputs(" words='", to);
+			print_words(NULL, to);
+			fputs("'", to);
+		}
 		if (verb->argument && strcmp(verb->argument, "FILE") == 0)
 			fputs(" files=yes", to);
 		else if (verb->argument && strcmp(verb->argument, "RESOURCE") == 0)

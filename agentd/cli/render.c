@@ -36,6 +36,22 @@ static const struct {
 };
 /* clang-format on */
 
+/* Writes JSON with DEL and the control characters of U+0080 to U+009F escaped, which the generator
+ * leaves as they are and some terminals obey. They stand in strings only. */
+static void write_json(const struct buf *text, FILE *out)
+{
+	const unsigned char *bytes = (const unsigned char *)text->data;
+
+	for (size_t i = 0; i < text->length; i++) {
+		if (bytes[i] == 0x7f)
+			fputs("\\u007f", out);
+		else if (bytes[i] == 0xc2 && bytes[i + 1] >= 0x80 && bytes[i + 1] < 0xa0)
+			fprintf(out, "\\u%04x", bytes[++i]);
+		else
+			fputc(bytes[i], out);
+	}
+}
+
 static void write_value(const struct render *render, const struct value *value, unsigned indent)
 {
 	_cleanup_(buf_done) struct buf text = BUF_INIT(TEXT_MAX);
@@ -50,7 +66,10 @@ static void write_value(const struct render *render, const struct value *value, 
 	}
 	/* What came as JSON can be written as JSON, and is small enough. */
 	assert(r >= 0);
-	(void)fwrite(text.data, 1, text.length, render->out);
+	if (render->output == OUTPUT_YAML)
+		(void)fwrite(text.data, 1, text.length, render->out);
+	else
+		write_json(&text, render->out);
 }
 
 void render_value(const struct render *render, const struct value *value)

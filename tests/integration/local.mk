@@ -6,6 +6,7 @@ AM_TESTS_ENVIRONMENT = \
 	AGENTD_BUILD='$(abs_top_builddir)'; export AGENTD_BUILD; \
 	PYTHON='$(PYTHON)'; export PYTHON;
 INTEGRATION_TESTS = \
+	tests/integration/test_agentctl.py \
 	tests/integration/test_cri.py \
 	tests/integration/test_discovery.py \
 	tests/integration/test_fake_systemd.py \
@@ -45,7 +46,7 @@ tests_integration_role_probe_SOURCES = tests/integration/role-probe.c
 tests_integration_role_probe_CPPFLAGS = $(UNIT_CPPFLAGS)
 tests_integration_role_probe_LDADD = libschema.a libdiscovery.a libpki.a libcommon.a $(DEPS_LIBS)
 
-EXTRA_DIST += tests/integration/controlprobe.py tests/integration/varlink.py
+EXTRA_DIST += tests/integration/controlprobe.py tests/integration/varlink.py tests/golden/agentctl
 check_PROGRAMS += tests/integration/control-probe
 tests_integration_control_probe_SOURCES = tests/integration/control-probe.c
 tests_integration_control_probe_CPPFLAGS = $(UNIT_CPPFLAGS)
