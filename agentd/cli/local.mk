@@ -13,3 +13,4 @@ libcli_a_CFLAGS = $(AM_CFLAGS) $(SMARTCOLS_CFLAGS)
 bin_PROGRAMS += agentd/cli/agentctl
 agentd_cli_agentctl_SOURCES = agentd/cli/main.c
 agentd_cli_agentctl_LDADD = libcli.a libcommon.a $(SMARTCOLS_LIBS) $(DEPS_LIBS)
+EXTRA_DIST += agentd/cli/README

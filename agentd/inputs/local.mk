@@ -10,3 +10,4 @@ libinputs_a_SOURCES = \
 	agentd/inputs/peer.h \
 	agentd/inputs/rolefile.c \
 	agentd/inputs/rolefile.h
+EXTRA_DIST += agentd/inputs/README

@@ -7,12 +7,9 @@
 #include "common/alloc.h"
 #include "common/file.h"
 #include "common/fs.h"
-#include "common/log.h"
 #include "common/macros.h"
 #include "common/notice.h"
 #include "common/secret.h"
-
-LOG_SCOPE("role-file");
 
 #define ROLE_TEXT_MAX (256 * KIB)
 
@@ -122,8 +119,6 @@ static void report(struct rolefile *rolefile, const char *path, const struct err
 	if (rolefile->has_reported && is_same_text(path, rolefile->reported_path) &&
 	    strcmp(err->message, rolefile->reported.message) == 0)
 		return;
-	if (error_is_set(err))
-		log_warning("role file refused: %s", err->message);
 	free(rolefile->reported_path);
 	rolefile->reported_path = xstrdup(path);
 	rolefile->reported = *err;
@@ -141,11 +136,6 @@ static void report_exposure(struct rolefile *rolefile, const struct content *con
 		return;
 	free(rolefile->exposed_path);
 	rolefile->exposed_path = xstrdup(path);
-	if (is_exposed)
-		log_warning(
-		    "%s holds a secret, and its mode %04o lets everybody read it: chmod 600 "
-		    "it and replace the secret",
-		    path, (unsigned)content->mode & 07777);
 	rolefile->hooks.exposed(path, content->mode, rolefile->hooks.userdata);
 }
 
@@ -177,7 +167,6 @@ static void offer(struct rolefile *rolefile, const struct content *content)
 		refuse(rolefile, content, &err);
 		return;
 	}
-	log_info("%s: accepted", content->path);
 	hooks->set_seen_digest(content->digest, hooks->userdata);
 	report(rolefile, content->path, NULL);
 }

@@ -13,7 +13,6 @@
 #include "agentd/inputs/rolefile.h"
 #include "common/alloc.h"
 #include "common/file.h"
-#include "common/log.h"
 
 #define ETC "/etc/agentd/role.yaml"
 #define RUN "/run/agentd/role.yaml"
@@ -76,10 +75,6 @@ static void hook_exposed(const char *path, mode_t mode, void *userdata)
 	snprintf(host->exposed, sizeof(host->exposed), "%s", path ? path : "");
 }
 
-static void ignore_log(int level, const char *scope, const char *message, void *userdata)
-{
-}
-
 static void host_start(struct host *host)
 {
 	const struct rolefile_hooks hooks = { hook_seen,   hook_set_seen, hook_offer,
@@ -107,7 +102,6 @@ static void host_init(struct host *host)
 						   "/usr/lib/agentd" };
 
 	*host = (struct host){ .root = "/tmp/agentd-rolefile-XXXXXX" };
-	log_set_sink(ignore_log, NULL);
 	ck_assert_ptr_nonnull(mkdtemp(host->root));
 	for (size_t i = 0; i < ARRAY_SIZE(directories); i++) {
 		_cleanup_free_ char *path = xasprintf("%s%s", host->root, directories[i]);
@@ -125,7 +119,6 @@ static void host_done(struct host *host)
 
 	rolefile_free(host->rolefile);
 	loop_free(host->loop);
-	log_set_sink(NULL, NULL);
 	ck_assert_int_eq(system(command), 0);
 }
 DEFINE_CLEANUP_VALUE(struct host, host_done)
