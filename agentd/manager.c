@@ -291,9 +291,10 @@ static struct role_host role_host(const struct manager *m)
 	};
 }
 
-/* A new role, from a file or the socket. Nothing changes where it is refused. */
+/* A new role. name is for messages; source says where it came from, a file or "socket". Nothing
+ * changes where it is refused. */
 static int offer_role(struct manager *m, const char *text, size_t length, const char *name,
-		      struct error *err)
+		      const char *source, struct error *err)
 {
 	_cleanup_(role_unref) struct role *role = NULL;
 	struct role_host host = role_host(m);
@@ -310,6 +311,8 @@ static int offer_role(struct manager *m, const char *text, size_t length, const 
 	r = role_may_follow(facts_has_begun(&m->ctx) ? m->ctx.role : NULL, role, err);
 	if (r < 0)
 		return r;
+	free(role->source);
+	role->source = xstrdup(source);
 	r = role_store_accept(m->store, role, err);
 	if (r < 0)
 		return r;
@@ -343,7 +346,7 @@ static void file_set_seen(const char *digest, void *userdata)
 static int file_offer(const char *text, size_t length, const char *path, void *userdata,
 		      struct error *err)
 {
-	return offer_role(userdata, text, length, path, err);
+	return offer_role(userdata, text, length, path, path, err);
 }
 
 static void file_report(const char *path, const struct error *error, void *userdata)
@@ -435,7 +438,7 @@ static int request_offer(void *owner, const char *text, size_t length, const cha
 			 struct error *err)
 {
 	struct manager *m = owner;
-	int r = offer_role(m, text, length, name, err);
+	int r = offer_role(m, text, length, name, "socket", err);
 
 	/* The file as it is now is older than this. */
 	if (r >= 0 && m->rolefile)
