@@ -160,11 +160,11 @@ struct render_table *render_table_free(struct render_table *table)
 void render_table_cell(struct render_table *table, enum render_tone tone, const char *text)
 {
 	char *copy = xstrdup(text && *text ? text : "-");
+	bool is_last = table->count % table->width == table->width - 1;
 
-	/* A cell is one line until we break it. Other control characters are escaped by
-	 * libsmartcols. */
+	/* Only the last column has lines. Other control characters are escaped by libsmartcols. */
 	for (char *c = copy; *c; c++)
-		if (*c == '\n' || *c == '\r' || *c == '\t')
+		if ((*c == '\n' && !is_last) || *c == '\r' || *c == '\t')
 			*c = ' ';
 	table->cells = xreallocarray(table->cells, table->count + 1, sizeof(*table->cells));
 	table->cells[table->count++] = (struct cell){ .text = copy, .tone = tone };
@@ -206,6 +206,11 @@ static void break_lines(char *text, size_t width)
 	size_t length = 0;
 
 	for (char *c = text; *c; c++) {
+		if (*c == '\n') {
+			blank = NULL;
+			length = 0;
+			continue;
+		}
 		if (*c == ' ')
 			blank = c;
 		length += ((unsigned char)*c & 0xc0) != 0x80;

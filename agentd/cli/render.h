@@ -42,7 +42,8 @@ struct render_table;
 struct render_table *render_table_new(const struct render *render, const char *const *columns);
 struct render_table *render_table_free(struct render_table *table);
 DEFINE_CLEANUP(struct render_table, render_table_free)
-/* The next cell of the row; rows follow each other. NULL is shown as "-". */
+/* The next cell of the row; rows follow each other. NULL is shown as "-". In the last column \n
+ * begins a new line. */
 void render_table_cell(struct render_table *table, enum render_tone tone, const char *text);
 /* Prints with an indent. A table without rows prints nothing. */
 void render_table_print(struct render_table *table);

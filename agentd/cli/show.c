@@ -54,7 +54,15 @@ static enum render_tone tone_of_row(const struct value *row)
 		return TONE_BAD;
 	if (row_is(row, "drifted"))
 		return value_get(row, "error") ? TONE_BAD : TONE_BUSY;
-	return TONE_PLAIN;
+	return TONE_FAINT;
+}
+
+/* Cuts a reason at the findings of a check, which begin with a bracket. */
+static void split_findings(const char *text, struct strv *ret)
+{
+	for (const char *end; (end = strstr(text, "; [")) != NULL; text = end + 2)
+		strv_add_take(ret, xstrndup(text, (size_t)(end + 1 - text)));
+	strv_add(ret, text);
 }
 
 /* What a row waits for or suffers from, in the order in which a reader wants to know. */
@@ -168,6 +176,31 @@ static void show_head(const struct render *render, const struct value *status)
 	}
 }
 
+/* The row that says the same as a condition, so that it need not be said twice; NULL if none. */
+static const struct value *find_row_saying(const struct value *status, const char *message)
+{
+	const struct value *rows = value_get(status, "rows");
+
+	VALUE_FOREACH(i, rows) {
+		const struct value *row = value_item(rows, i);
+
+		if (*message && !row_is(row, "in-sync") &&
+		    (strcmp(text_of(row, "reason"), message) == 0 ||
+		     strcmp(text_of(row, "error"), message) == 0))
+			return row;
+	}
+	return NULL;
+}
+
+static void add_message(struct render_table *table, const struct value *status, const char *message)
+{
+	const struct value *row = find_row_saying(status, message);
+	_cleanup_free_ char *text = NULL;
+
+	text = row ? xasprintf("see %s", text_of(row, "name")) : xstrdup(message);
+	render_table_cell(table, TONE_PLAIN, text);
+}
+
 /* Those that are not fine, or all. */
 static void show_conditions(const struct render *render, const struct value *status, bool all)
 {
@@ -190,7 +223,7 @@ static void show_conditions(const struct render *render, const struct value *sta
 		render_table_cell(table, TONE_PLAIN, text_of(condition, "type"));
 		render_table_cell(table, is_fine ? TONE_GOOD : TONE_BUSY, truth);
 		render_table_cell(table, TONE_PLAIN, age);
-		render_table_cell(table, TONE_PLAIN, text_of(condition, "message"));
+		add_message(table, status, text_of(condition, "message"));
 		any = true;
 	}
 	if (any)
@@ -207,6 +240,8 @@ static void add_row(struct render_table *table, const struct render *render,
 		    const struct value *row)
 {
 	_cleanup_free_ char *reason = reason_of_row(render, row);
+	_cleanup_(strv_done) struct strv findings = STRV_INIT;
+	_cleanup_free_ char *text = NULL;
 	char age[32];
 
 	render_age(render, text_of(row, "since"), age);
@@ -218,7 +253,9 @@ static void add_row(struct render_table *table, const struct render *render,
 		add_number(table, row, "applied");
 		add_number(table, row, "failed");
 	}
-	render_table_cell(table, TONE_PLAIN, reason);
+	split_findings(reason, &findings);
+	text = strv_join(&findings, "\n");
+	render_table_cell(table, TONE_PLAIN, text);
 }
 
 /* "27 of 28 resources in sync, 1 drifted". */
@@ -352,6 +389,20 @@ void show_changes(const struct render *render, const struct value *before,
 	(void)fflush(render->out);
 }
 
+/* A reason in as many lines as it has findings. */
+static void show_findings(const struct render *render, const char *before, const char *indent,
+			  const char *reason)
+{
+	_cleanup_(strv_done) struct strv findings = STRV_INIT;
+
+	split_findings(reason, &findings);
+	for (size_t i = 0; i < findings.count; i++) {
+		fputs(i == 0 ? before : indent, render->out);
+		render_text(render, TONE_PLAIN, findings.items[i]);
+		fputc('\n', render->out);
+	}
+}
+
 void show_plan(const struct render *render, const struct value *plan)
 {
 	const struct value *changes = value_get(plan, "changes");
@@ -366,9 +417,8 @@ void show_plan(const struct render *render, const struct value *plan)
 		render_mark(render, tone_of_row(change));
 		fputc(' ', render->out);
 		render_text(render, TONE_BOLD, text_of(change, "name"));
-		render_textf(render, TONE_PLAIN, " (%s)%s%s", text_of(change, "verdict"),
-			     *reason ? ": " : "", reason);
-		fputc('\n', render->out);
+		render_textf(render, TONE_PLAIN, " (%s)", text_of(change, "verdict"));
+		show_findings(render, *reason ? ": " : "", "    ", reason);
 		VALUE_FOREACH(s, stages) {
 			fprintf(render->out, "    %zu. ", s + 1);
 			render_text(render, TONE_PLAIN, value_string_or(value_item(stages, s), ""));
@@ -422,7 +472,10 @@ void show_explanation(const struct render *render, const struct value *explanati
 	} else {
 		line(render, "State", "not in this role");
 	}
-	line(render, "Reason", reason);
+	if (*reason) {
+		label(render, "Reason");
+		show_findings(render, "", "              ", reason);
+	}
 	lines(render, "Needs", needs);
 	lines(render, "Looked at", value_get(explanation, "triggers"));
 	lines(render, "Mended by", value_get(explanation, "stages"));

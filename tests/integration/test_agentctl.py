@@ -296,6 +296,18 @@ def test_plan_and_explanation_name_the_stages(probe):
         assert part in explanation
 
 
+def test_findings_stand_on_lines_of_their_own_and_are_not_repeated():
+    findings = ["[ERROR Swap] swap is on: turn it off", "[WARNING Mem] too little memory"]
+    state = status([{**ROWS[4], "name": "preflight", "reason": "; ".join(findings)}],
+                   Converged="False", Ready="False")
+    state["conditions"][0]["message"] = "; ".join(findings)
+    with serving(state) as probe:
+        said = agentctl(probe, "status").stdout
+    assert re.search(r"^preflight +blocked +- +\[ERROR Swap\] swap is on: turn it off;$", said, re.M)
+    assert re.search(r"^ +\[WARNING Mem\] too little memory$", said, re.M)
+    assert re.search(r"^Ready +False +- +see preflight$", said, re.M)
+
+
 def test_times_are_ages():
     then = datetime.datetime.now(datetime.timezone.utc) - datetime.timedelta(hours=50)
     state = status([{**ROWS[0], "since": then.strftime("%Y-%m-%dT%H:%M:%SZ")}])
