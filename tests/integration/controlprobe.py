@@ -12,6 +12,7 @@ import socket
 import subprocess
 import tempfile
 import threading
+import time
 
 import varlink
 
@@ -47,13 +48,26 @@ class Probe:
             [BUILD / "tests/integration/control-probe", self.root, str(self.group),
              *self.arguments],
             stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, **options)
-        threading.Thread(target=self.read_log, args=[self.process], daemon=True).start()
+        self.reader = threading.Thread(target=self.read_log, args=[self.process], daemon=True)
+        self.reader.start()
         said = self.process.stdout.readline()
         assert said == "ready\n", self.log
 
     def read_log(self, process):
         for line in process.stderr:
             self.log.append(line)
+
+    def has_said(self, text):
+        """Whether it says that, now or in a while: its records come by a pipe."""
+        deadline = time.monotonic() + 20
+        while not any(text in line for line in self.log) and time.monotonic() < deadline:
+            time.sleep(0.01)
+        return any(text in line for line in self.log)
+
+    def said(self):
+        """All that a probe said that has ended."""
+        self.reader.join(timeout=20)
+        return "".join(self.log)
 
     def stop(self):
         """Ends it as systemd would, and fails if it did not end well."""

@@ -109,7 +109,7 @@ def test_root_of_a_pod_is_refused(probe):
         errors = run_as(lambda: controlprobe.errors_of(probe.path, CALLS),
                         before=lambda pid: procs.write_text(str(pid)))
     assert set(errors.values()) == {DENIED}
-    assert any("is one of a pod" in line for line in probe.log)
+    assert probe.has_said("is one of a pod")
 
 
 def test_credentials_are_those_at_accept(probe):
@@ -143,7 +143,7 @@ def test_changes_and_refusals_are_in_the_journal(probe):
 
     run_as(insist, **MEMBER)
     probe.stop()
-    text = "".join(probe.log)
+    text = probe.said()
     for name in ("Reconcile", "SetRole", "TokenCreate"):
         assert re.search(rf"<6>control: {name} by uid 0, process {os.getpid()}", text)
     refused = [line for line in probe.log if "refused uid 1234" in line]
@@ -178,7 +178,7 @@ def test_directory_of_somebody_else_is_refused(probe):
         probe.start()
     assert probe.process.wait() != 0
     probe.process = None
-    assert "belongs to uid 1234" in "".join(probe.log)
+    assert "belongs to uid 1234" in probe.said()
 
 
 def test_left_over_socket_is_replaced(probe):
@@ -421,7 +421,7 @@ def test_daemon_without_descriptors_turns_clients_away_and_recovers():
             with contextlib.suppress(varlink.Error, ConnectionError):
                 answer = probe.call("Version")
         probe.stop()
-        assert re.search("no file descriptors left|Too many open files", "".join(probe.log))
+        assert re.search("no file descriptors left|Too many open files", probe.said())
 
 
 def test_flood_of_connections_leaves_root_served_and_memory_small(probe):
