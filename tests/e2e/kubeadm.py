@@ -12,8 +12,7 @@ def init(lab, host, token=None, cluster=None):
     token = token or new_token()
     documents = control_plane_role(host, lab.version, token, cluster or {})
     host.write(CONFIGURATION, to_yaml(*documents), 0o600)
-    # The packages leave the kubelet disabled, and kubeadm only starts it.
-    host.systemctl("enable", "kubelet.service")
+    prepare(host)
     host.run(["kubeadm", "init", f"--config={CONFIGURATION}"], timeout=600)
     return token
 
@@ -23,5 +22,11 @@ def join(host, control_plane, token):
     endpoint = f"{control_plane.address}:{ENDPOINT_PORT}"
     document = join_configuration(host, endpoint, token, pki.ca_hash(certificate))
     host.write(CONFIGURATION, to_yaml(document), 0o600)
-    host.systemctl("enable", "kubelet.service")
+    prepare(host)
     host.run(["kubeadm", "join", f"--config={CONFIGURATION}"], timeout=600)
+
+
+def prepare(host):
+    """kubeadm waits for nothing, and only starts the kubelet, which the packages leave disabled."""
+    host.wait_for_unit("containerd.service")
+    host.systemctl("enable", "kubelet.service")

@@ -7,6 +7,7 @@ import json
 import re
 
 import checks
+import kubeadm
 import pytest
 import roles
 
@@ -238,7 +239,7 @@ def test_real_kubeadm_joins_a_node(lab):
     assert command[:2] == ["kubeadm", "join"]
     w2 = lab.add("w2")[0]
     # agentd of that host has no role; it idles while kubeadm does the work.
-    w2.systemctl("enable", "kubelet.service")
+    kubeadm.prepare(w2)
     w2.run([*command, f"--ignore-preflight-errors={','.join(IGNORED_CHECKS)}"], timeout=300)
     lab.wait_for_node("w2")
     checks.pod_reaches_the_api(lab, "w2")

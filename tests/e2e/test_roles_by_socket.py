@@ -6,8 +6,6 @@ import checks
 import pytest
 import roles
 
-from lab.run import wait_until
-
 
 @pytest.fixture(scope="module")
 def cluster(new_lab, tmp_path_factory):
@@ -18,8 +16,7 @@ def cluster(new_lab, tmp_path_factory):
 
 def test_agentd_without_a_role_idles_and_says_so(cluster):
     for host in cluster.lab.hosts:
-        wait_until(lambda: host.unit_property("agentd.service", "ActiveState") == "active",
-                   timeout=60, what=f"agentd of {host} runs")
+        host.wait_for_unit("agentd.service")
         assert "role" in roles.agentctl(host, "status", check=False).stdout
         assert not host.file_exists("/etc/kubernetes/pki")
         assert host.unit_property("kubelet.service", "ActiveState") != "active"

@@ -8,6 +8,7 @@ import fnmatch
 import re
 from pathlib import Path
 
+import kubeadm
 import observe
 import pytest
 import roles
@@ -86,8 +87,7 @@ def test_every_field_is_kubeadms(lab, seen, case):
     seen |= set(found)
     unnamed = {key: values for key, values in found.items() if not is_named(key)}
     assert not unnamed, "\n".join(
-        f"{key}\n  kubeadm: {kubeadm}\n  agentd:  {agentd}"
-        for key, (kubeadm, agentd) in unnamed.items()
+        f"{key}\n  kubeadm: {theirs}\n  agentd:  {ours}" for key, (theirs, ours) in unnamed.items()
     )
 
 
@@ -112,7 +112,7 @@ def bring_up(lab, case, how):
 
 def by_kubeadm(lab, host, documents):
     host.write("/root/kubeadm.yaml", documents, 0o600)
-    host.systemctl("enable", "kubelet.service")
+    kubeadm.prepare(host)
     host.run(["kubeadm", "init", "--config=/root/kubeadm.yaml"], timeout=600)
     # It comes from the controller-manager, a moment after kubeadm has ended.
     wait_until(

@@ -249,6 +249,10 @@ class Host:
 
         wait_until(gone, timeout=30, every=0.01, what=f"every process of {self.name} is gone")
 
+    def wait_for_unit(self, unit, timeout=120):
+        wait_until(lambda: self.unit_property(unit, "ActiveState") == "active", timeout=timeout,
+                   what=f"{unit} of {self.name} runs", hint=lambda: self.journal(unit, lines=20))
+
     def wait_for_cloud_init(self):
         def status():
             return self.run(["cloud-init", "status", "--long"], check=False).stdout

@@ -25,7 +25,7 @@ class CommandError(LabError):
     def __init__(self, command, result, where=None):
         self.command = command
         self.result = result
-        said = tail((result.stderr or "") + (result.stdout or ""), 30)
+        said = tail((result.stdout or "") + (result.stderr or ""), 30)
         place = f" on {where}" if where else ""
         super().__init__(
             f"command failed with status {result.returncode}{place}: {join(command)}",
