@@ -486,7 +486,7 @@ static void sweep(struct manager *m)
 	static const char *const directories[] = {
 		"/etc/kubernetes",	    "/etc/kubernetes/manifests", "/etc/kubernetes/pki",
 		"/etc/kubernetes/pki/etcd", "/var/lib/kubelet",		 "/var/lib/kubelet/pki",
-		"/var/lib/agentd",	    "/var/lib/agentd/pki",
+		"/var/lib/agentd",	    "/var/lib/agentd/pki",	 "/var/lib/agentd/redo",
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(directories); i++) {
@@ -499,14 +499,13 @@ static void sweep(struct manager *m)
 static int load_state(struct manager *m, struct role **ret_role, struct error *err)
 {
 	_cleanup_free_ char *state = context_path(&m->ctx, "/var/lib/agentd");
-	_cleanup_free_ char *redo = context_state_path(&m->ctx, "redo");
 	_cleanup_free_ char *role = context_state_path(&m->ctx, "role.json");
 	struct role_host host = role_host(m);
 	int r;
 
-	r = file_make_directory(redo, 0700, err);
+	r = file_make_directory(state, 0700, err);
 	if (r >= 0)
-		r = file_redo(redo, err);
+		r = file_redo(state, err);
 	if (r < 0)
 		return r;
 	sweep(m);

@@ -7,6 +7,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -100,8 +101,19 @@ static bool has_bytes(int fd, const char *bytes, size_t length)
 	return is_same && length == 0;
 }
 
+static bool leads_to(const char *path, const char *target, size_t target_length)
+{
+	char current[PATH_MAX];
+	ssize_t length = readlink(path, current, sizeof(current));
+
+	return length == (ssize_t)target_length && memcmp(current, target, target_length) == 0;
+}
+
 static bool is_replaced(const struct file_content *content)
 {
+	if (S_ISLNK(content->mode))
+		return leads_to(content->path, content->bytes, content->length);
+
 	struct stat st;
 	_cleanup_close_ int fd = open_regular(content->path, &st);
 
@@ -281,6 +293,11 @@ int file_replace(const struct file_content *content, struct error *err)
 	_cleanup_(place_done) struct place place = PLACE_INIT;
 	int r;
 
+	if (S_ISLNK(content->mode)) {
+		_cleanup_free_ char *target = xstrndup(content->bytes, content->length);
+
+		return file_link(content->path, target, err);
+	}
 	if (is_replaced(content))
 		return 0;
 	r = open_place_made(content->path, &place, err);
@@ -343,11 +360,9 @@ int file_remove(const char *path, struct error *err)
 int file_link(const char *path, const char *target, struct error *err)
 {
 	_cleanup_(place_done) struct place place = PLACE_INIT;
-	char current[4096];
-	ssize_t length = readlink(path, current, sizeof(current));
 	int r;
 
-	if (length == (ssize_t)strlen(target) && memcmp(current, target, (size_t)length) == 0)
+	if (leads_to(path, target, strlen(target)))
 		return 0;
 	r = open_place_made(path, &place, err);
 	if (r < 0)

@@ -22,8 +22,8 @@ struct file_content {
 	const char *path; /* absolute */
 	const void *bytes;
 	size_t length;
-	mode_t mode;
-	uid_t uid; /* (uid_t)-1 = leave as created */
+	mode_t mode; /* permission bits; S_IFLNK = a symbolic link whose target the bytes are */
+	uid_t uid;   /* (uid_t)-1 = leave as created; so is a link's, always */
 	gid_t gid;
 };
 /* Replaces one file. Missing parents are made with mode 0755; a directory that wants another mode

@@ -9,6 +9,7 @@
 #include "agentd/resources/kubelet_files.h"
 #include "common/alloc.h"
 #include "common/file.h"
+#include "common/fs.h"
 #include "pki/csr.h"
 #include "pki/hmac.h"
 
@@ -40,6 +41,12 @@ static struct join *join_of(struct task *task)
 static char *common_name_of(const struct role *role)
 {
 	return xasprintf("system:node:%s", role->node.name);
+}
+
+/* The key of a request whose certificate has not come yet. */
+static char *request_key_path(const struct context *ctx)
+{
+	return context_state_path(ctx, "pki/kubelet-client.key");
 }
 
 bool bootstrap_has_certificate(const struct context *ctx)
@@ -119,7 +126,7 @@ int bootstrap_node_check(struct task *task, struct op *op, struct error *err)
 
 int bootstrap_key_make(struct task *task, struct op *op, struct error *err)
 {
-	_cleanup_free_ char *path = context_state_path(ctx_of(task), "pki/kubelet-client.key");
+	_cleanup_free_ char *path = request_key_path(ctx_of(task));
 	_cleanup_free_ char *name = common_name_of(role_of(task));
 	_cleanup_(secret_unref) struct secret *pem = NULL;
 	_cleanup_(buf_done) struct buf text = BUF_INIT(FILES_CAP);
@@ -255,7 +262,6 @@ int bootstrap_csr_collect(struct task *task, struct op *op, struct error *err)
 {
 	const struct value *csr = op_value(op);
 	const char *text = value_string_or(value_at(csr, "status", "certificate"), "");
-	_cleanup_free_ char *key_path = context_state_path(ctx_of(task), "pki/kubelet-client.key");
 	_cleanup_(buf_done) struct buf pem = BUF_INIT(FILES_CAP);
 	_cleanup_(cert_unref) struct cert *cert = NULL;
 	_cleanup_(secret_unref) struct secret *key = NULL;
@@ -277,10 +283,22 @@ int bootstrap_csr_collect(struct task *task, struct op *op, struct error *err)
 
 	key = key_to_pem(join->key);
 	r = kubelet_files_keep_certificate(ctx_of(task), pem.data, key, err);
-	if (r < 0)
-		return r;
-	/* From here on the pair lies in the kubelet's folder; another join makes another key. */
-	r = file_remove(key_path, err);
+	return r < 0 ? r : STAGE_NEXT;
+}
+
+bool bootstrap_has_request_key(const struct context *ctx)
+{
+	_cleanup_free_ char *path = request_key_path(ctx);
+
+	return fs_exists(path);
+}
+
+int bootstrap_key_remove(struct task *task, struct op *op, struct error *err)
+{
+	_cleanup_free_ char *path = request_key_path(ctx_of(task));
+	int r = file_remove(path, err);
+
+	(void)op;
 	return r < 0 ? r : STAGE_NEXT;
 }
 

@@ -19,5 +19,8 @@ struct op *bootstrap_csr_post(struct task *task, struct error *err);
 int bootstrap_csr_posted(struct task *task, struct op *op, struct error *err);
 struct op *bootstrap_csr_await(struct task *task, struct error *err);
 int bootstrap_csr_collect(struct task *task, struct op *op, struct error *err);
+/* With its certificate the key lies in the kubelet's folder: another join makes another one. */
+int bootstrap_key_remove(struct task *task, struct op *op, struct error *err);
+bool bootstrap_has_request_key(const struct context *ctx);
 /* A request with the new certificate: an authenticated answer, whatever it says. */
 struct op *bootstrap_prove(struct task *task, struct error *err);

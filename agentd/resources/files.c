@@ -67,7 +67,7 @@ int files_replace(const char *path, const void *bytes, size_t length, mode_t mod
 int files_replace_set(const struct context *ctx, const struct file_content *contents, size_t count,
 		      struct error *err)
 {
-	_cleanup_free_ char *state = context_state_path(ctx, "redo");
+	_cleanup_free_ char *state = context_path(ctx, "/var/lib/agentd");
 	int r = file_replace_set(state, contents, count, err);
 
 	return r < 0 ? r : 0;

@@ -4,6 +4,7 @@
 
 #include <limits.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -18,7 +19,9 @@ int kubelet_files_keep_certificate(const struct context *ctx, const char *certif
 	_cleanup_free_ char *current = context_path(ctx, KUBELET_CURRENT);
 	_cleanup_(buf_done) struct buf text = BUF_INIT(FILES_CAP);
 	_cleanup_free_ char *path = NULL;
+	struct file_content contents[2];
 	time_t now = (time_t)clock_wall(ctx->clock);
+	const char *target;
 	char date[32];
 	struct tm tm;
 	int r;
@@ -27,15 +30,27 @@ int kubelet_files_keep_certificate(const struct context *ctx, const char *certif
 	path = xasprintf("%s/kubelet-client-%s.pem", directory, date);
 	(void)buf_append_string(&text, certificate_pem);
 	(void)buf_append(&text, secret_bytes(key_pem), secret_length(key_pem));
+	/* The link names the host's path, not the one below a test's root. */
+	target = path + strlen(ctx->settings->root);
+	contents[0] = (struct file_content){
+		.path = path,
+		.bytes = text.data,
+		.length = text.length,
+		.mode = 0600,
+		.uid = (uid_t)-1,
+		.gid = (gid_t)-1,
+	};
+	contents[1] = (struct file_content){
+		.path = current,
+		.bytes = target,
+		.length = strlen(target),
+		.mode = S_IFLNK,
+	};
 	r = file_make_directory(directory, 0755, err);
 	if (r >= 0)
-		r = files_replace(path, text.data, text.length, 0600, err);
+		r = files_replace_set(ctx, contents, ARRAY_SIZE(contents), err);
 	secret_wipe(text.data, text.length);
-	if (r < 0)
-		return r;
-	/* The link names the host's path, not the one below a test's root. */
-	r = file_link(current, path + strlen(ctx->settings->root), err);
-	return r < 0 ? r : 0;
+	return r;
 }
 
 /* Where the link leads, with the root in front; NULL if it is none. Caller frees. */

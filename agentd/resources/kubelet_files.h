@@ -11,7 +11,7 @@
 #define KUBELET_UNIT	"kubelet.service"
 
 /* Writes certificate and key as the kubelet itself would have left them: kubelet-client-DATE.pem,
- * 0600, and then points kubelet-client-current.pem at it. */
+ * 0600, and kubelet-client-current.pem leading to it: both or none. */
 int kubelet_files_keep_certificate(const struct context *ctx, const char *certificate_pem,
 				   const struct secret *key_pem, struct error *err);
 /* The certificate (and, where ret_key is not NULL, the key) that kubelet-client-current.pem leads

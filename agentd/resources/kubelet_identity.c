@@ -170,6 +170,10 @@ static enum verdict bootstrap_observe(struct context *ctx, const struct resource
 			     "(`agentctl token create` on a control plane)");
 		return BLOCKED;
 	}
+	if (verdict == IN_SYNC && bootstrap_has_request_key(ctx)) {
+		why_set(why, "the key of the certificate request has served and is still kept");
+		return DRIFTED;
+	}
 	return verdict;
 }
 
@@ -195,6 +199,7 @@ static const struct stage bootstrap_apply[] = {
 	{ "request certificate", bootstrap_csr_post, bootstrap_csr_posted, .may_fail = true },
 	{ "await certificate", bootstrap_csr_await, bootstrap_csr_collect, .timeout_s = 3600 },
 	{ "write kubelet.conf", NULL, bootstrap_write },
+	{ "remove the request's key", NULL, bootstrap_key_remove },
 	{ "see the certificate work", bootstrap_prove, NULL },
 	{ 0 },
 };

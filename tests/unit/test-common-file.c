@@ -415,6 +415,26 @@ START_TEST(test_interrupted_set_is_finished_before_the_next_set)
 }
 END_TEST
 
+START_TEST(test_link_in_a_set_comes_with_its_file)
+{
+	struct error err = ERROR_INIT;
+	_cleanup_free_ char *pair = xstrdup(at("pki/date.pem"));
+	_cleanup_free_ char *link = xstrdup(at("in-the-way/current"));
+	struct file_content set[] = { content(pair, "pair", 0600),
+				      content(link, "date.pem", S_IFLNK) };
+	char target[16] = "";
+
+	put("in-the-way", "", 0600);
+	ck_assert_int_eq(file_replace_set(at("state"), set, 2, &err), -ENOTDIR);
+	ck_assert_int_eq(unlink(at("in-the-way")), 0);
+	ck_assert_int_eq(file_redo(at("state"), &err), 0);
+	ck_assert(holds("pki/date.pem", "pair", 0600));
+	ck_assert_int_eq(readlink(link, target, sizeof(target) - 1), 8);
+	ck_assert_str_eq(target, "date.pem");
+	ck_assert_int_eq(file_replace_set(at("state"), set, 2, &err), 0);
+}
+END_TEST
+
 START_TEST(test_record_that_never_got_its_name_is_forgotten)
 {
 	struct error err = ERROR_INIT;
@@ -666,6 +686,7 @@ Suite *suite_file(void)
 	tcase_add_test(tests, test_one_changed_file_of_a_set_needs_no_record);
 	tcase_add_test(tests, test_interrupted_set_is_finished_at_the_next_start);
 	tcase_add_test(tests, test_interrupted_set_is_finished_before_the_next_set);
+	tcase_add_test(tests, test_link_in_a_set_comes_with_its_file);
 	tcase_add_test(tests, test_record_that_never_got_its_name_is_forgotten);
 	tcase_add_test(tests, test_damaged_record_changes_nothing);
 	tcase_add_test(tests, test_kill_at_any_system_call_leaves_the_old_or_the_new_set);
