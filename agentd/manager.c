@@ -18,6 +18,7 @@
 #include "agentd/role_store.h"
 #include "agentd/status.h"
 #include "common/alloc.h"
+#include "common/backoff.h"
 #include "common/file.h"
 #include "common/log.h"
 #include "common/notice.h"
@@ -41,6 +42,8 @@ struct manager {
 	struct loop_signal *signals[2];
 	struct loop_timer *watchdog;
 	struct op *version_op;
+	struct loop_timer *version_timer; /* asks again */
+	struct backoff version_backoff;
 	struct kube *objects_kube; /* the client that the caches have now */
 	char *kubelet_version, *credentials_directory;
 	char hostname[256];
@@ -388,7 +391,18 @@ static void watch_role_file(struct manager *m)
 }
 
 /* The kubelet's version decides what an unsaid kubernetesVersion means, so the role file waits for
- * the first answer, also if it is that there is no kubelet. */
+ * the first answer, also if it is that there is no kubelet, and is looked at again with the next.
+ */
+
+/* One that was killed or took too long may answer the next time; that there is none, or that it
+ * cannot be run, changes with its file. */
+static void ask_version_again(struct manager *m, const struct error *error)
+{
+	uint64_t wait = backoff_next(&m->version_backoff, error, UINT32_MAX);
+
+	if (wait != UINT64_MAX)
+		loop_timer_arm(m->version_timer, wait, wait / 8);
+}
 
 static void version_told(struct op *op, void *userdata)
 {
@@ -403,13 +417,23 @@ static void version_told(struct op *op, void *userdata)
 		if (words.count >= 2)
 			m->kubelet_version =
 			    xstrndup(words.items[1], strcspn(words.items[1], "\n"));
+		backoff_reset(&m->version_backoff);
 	} else {
 		log_debug("%s", error->message);
+		ask_version_again(m, error);
 	}
 	m->ctx.kubelet_version = m->kubelet_version;
 	m->version_op = op_drop(m->version_op);
 	(void)engine_mark(m->engine, "preflight");
-	watch_role_file(m);
+	if (m->rolefile)
+		rolefile_look(m->rolefile);
+	else
+		watch_role_file(m);
+}
+
+static void version_is_due(void *userdata)
+{
+	ask_kubelet_version(userdata);
 }
 
 static void ask_kubelet_version(struct manager *m)
@@ -417,6 +441,7 @@ static void ask_kubelet_version(struct manager *m)
 	const char *argv[] = { m->settings.kubelet_binary, "--version", NULL };
 	struct error err = ERROR_INIT;
 
+	loop_timer_disarm(m->version_timer);
 	m->version_op = op_drop(m->version_op);
 	m->version_op = spawn_run(m->ctx.loop, argv, KUBELET_VERSION_TIMEOUT_MS, &err);
 	if (!m->version_op)
@@ -539,6 +564,7 @@ static void make_parts(struct manager *m)
 	m->signals[0] = loop_signal_new(m->ctx.loop, SIGTERM, stop, m);
 	m->signals[1] = loop_signal_new(m->ctx.loop, SIGINT, stop, m);
 	m->watchdog = loop_timer_new(m->ctx.loop, kick_watchdog, m);
+	m->version_timer = loop_timer_new(m->ctx.loop, version_is_due, m);
 	loop_set_after_batch(m->ctx.loop, after_batch, m);
 }
 
@@ -607,6 +633,7 @@ struct manager *manager_free(struct manager *m)
 	role_unref(m->ctx.role);
 	ledger_free(m->ctx.ledger);
 	loop_timer_free(m->watchdog);
+	loop_timer_free(m->version_timer);
 	for (size_t i = 0; i < ARRAY_SIZE(m->signals); i++)
 		loop_signal_free(m->signals[i]);
 	work_free(m->ctx.work);
