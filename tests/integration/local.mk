@@ -11,6 +11,7 @@ INTEGRATION_TESTS = \
 	tests/integration/test_discovery.py \
 	tests/integration/test_fake_systemd.py \
 	tests/integration/test_http.py \
+	tests/integration/test_kills.py \
 	tests/integration/test_kube.py \
 	tests/integration/test_kube_half_open.py \
 	tests/integration/test_pki_golden.py \
@@ -61,11 +62,14 @@ EXTRA_DIST += \
 	tests/fake/README \
 	tests/fake/fakecluster.py \
 	tests/fake/fakecontrollers.py \
+	tests/fake/fakecri.py \
 	tests/fake/fakefields.py \
 	tests/fake/fakehttp.py \
 	tests/fake/fakepki.py \
 	tests/fake/fakerbac.py \
 	tests/fake/fakestore.py \
+	tests/integration/killworker.py \
+	tests/integration/killworld.py \
 	tests/integration/kubepolicies.py \
 	tests/integration/kubeprobe.py
 
