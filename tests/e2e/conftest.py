@@ -14,8 +14,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 from lab import machine  # noqa: E402
 from lab.lab import Lab  # noqa: E402
 from lab.progress import Progress  # noqa: E402
-from lab.run import lock, tail  # noqa: E402
-from lab.settings import RUN  # noqa: E402
+from lab.run import tail  # noqa: E402
 
 ARTEFACTS = Path(os.environ.get("AGENTD_TEST_ARTEFACTS", "/var/tmp/agentd-artefacts"))
 UNITS = ("agentd.service", "kubelet.service", "containerd.service")
@@ -89,8 +88,7 @@ def new_lab(request):
 
     def make(suffix="", **options):
         lab = Lab(f"test-{module}{suffix}"[:31], Progress(quiet=True))
-        # Another run of the same tests on this machine has its turn first.
-        locks.enter_context(lock(RUN / f"{lab.name}.tests", what=f"the lab {lab.name}"))
+        locks.enter_context(lab.reserved())
         # An interrupted run may have left hosts of that name.
         with lab.locked():
             lab.down()

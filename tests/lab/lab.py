@@ -45,6 +45,11 @@ class Lab:
     def locked(self):
         return lock(RUN / f"{self.name}.lock", what=f"the lab {self.name}", progress=self.progress)
 
+    def reserved(self):
+        """Held by tests and benchmarks for as long as they use the lab: another run of the same
+        ones on this machine has its turn afterwards."""
+        return lock(RUN / f"{self.name}.reserved", what=f"the lab {self.name}", progress=self.progress)
+
     # What is there
 
     def settings(self):
