@@ -10,6 +10,7 @@
 #include "agentd/schema/component.h"
 #include "common/alloc.h"
 #include "common/file.h"
+#include "common/http.h"
 #include "common/parse.h"
 #include "common/yaml.h"
 
@@ -177,23 +178,80 @@ static struct value *fill_dns_service(const struct context *ctx, const struct ro
 	return value_put_at(base, value_new_string(text), "spec", "clusterIP");
 }
 
-/* kube-proxy runs somewhere: observe only, and only until CoreDNS has been made. */
+/* kube-proxy runs somewhere, and here its rules are written: only until CoreDNS has been made. Its
+ * pod is Ready as soon as its process runs, which is too early for others' first packets. */
 static enum verdict proxy_ready_observe(struct context *ctx, const struct resource *row,
 					struct why *why)
 {
 	const struct value *set = NULL;
 	int64_t ready = 0;
 
-	(void)row;
-	if (ledger_get(ctx->ledger, "deployment/kube-system/coredns") == LEDGER_APPLIED)
+	if (ledger_get(ctx->ledger, "deployment/kube-system/coredns") == LEDGER_APPLIED ||
+	    ledger_note(ctx->ledger, row->name, "rules"))
 		return IN_SYNC;
-	if (objects_get(ctx->objects, KUBE_SYSTEM_DAEMON_SETS, KUBE_KUBE_PROXY, &set) ==
-		OBJECT_FOUND &&
-	    value_to_int(value_at(set, "status", "numberReady"), &ready) && ready > 0)
-		return IN_SYNC;
-	why_set(why, "kube-proxy is not Ready on any node yet");
-	return UNKNOWN;
+	if (objects_get(ctx->objects, KUBE_SYSTEM_DAEMON_SETS, KUBE_KUBE_PROXY, &set) !=
+		OBJECT_FOUND ||
+	    !value_to_int(value_at(set, "status", "numberReady"), &ready) || ready == 0) {
+		why_set(why, "kube-proxy is not Ready on any node yet");
+		return UNKNOWN;
+	}
+	why_set(why, "kube-proxy runs, its rules have not been seen yet");
+	return DRIFTED;
 }
+
+struct waiting {
+	struct http *http;
+	unsigned tries;
+};
+
+static void waiting_free(void *state)
+{
+	struct waiting *waiting = state;
+
+	http_free(waiting->http);
+	free(waiting);
+}
+
+static struct op *proxy_rules_get(struct task *task, struct error *err)
+{
+	struct waiting *waiting = run_of(task)->state;
+
+	if (!waiting) {
+		waiting = NEW(struct waiting);
+		waiting->http = http_new(task_loop(task), &(struct http_identity){ 0 });
+		run_keep(task, waiting, waiting_free);
+	}
+	return http_send(waiting->http,
+			 &(struct http_request){ .method = "GET",
+						 .url = "http://127.0.0.1:10249/metrics",
+						 .timeout_ms = 2000 },
+			 err);
+}
+
+/* The metric is 0 until the first rules are written. A kube-proxy whose metrics are elsewhere is
+ * not waited for longer than this. */
+static int proxy_rules_seen(struct task *task, struct op *op, struct error *err)
+{
+	static const char metric[] = "\nkubeproxy_sync_proxy_rules_last_timestamp_seconds";
+	const unsigned tries_max = 40;
+	struct waiting *waiting = run_of(task)->state;
+	const char *line = op_error(op) ? NULL : strstr(http_reply(op)->body.data, metric);
+	const char *number = line ? strchr(line, ' ') : NULL;
+	bool written = number && number[1] >= '1' && number[1] <= '9';
+
+	(void)err;
+	if (!written && ++waiting->tries < tries_max)
+		return STAGE_AGAIN;
+	ledger_set_note(ctx_of(task)->ledger, row_of(task)->name, "rules",
+			written ? "seen" : "not seen");
+	return STAGE_NEXT;
+}
+
+static const struct stage proxy_ready_apply[] = {
+	{ "await its rules", proxy_rules_get, proxy_rules_seen, .again_ms = 250, .timeout_s = 120,
+	  .may_fail = true },
+	{ 0 },
+};
 
 /* clang-format off */
 #define RBAC(of_kind, of_namespace, of_name, of_collection)                         \
@@ -248,7 +306,7 @@ const struct resource addon_rows[] = {
 	  .roles = FOR_CONTROL_PLANE, .wanted = wants_proxy,
 	  .needs = { "daemonset/kube-system/kube-proxy" },
 	  .triggers = { ON_OBJECT(KUBE_SYSTEM_DAEMON_SETS, KUBE_KUBE_PROXY) },
-	  .observe = proxy_ready_observe },
+	  .observe = proxy_ready_observe, .apply = proxy_ready_apply },
 	DNS("configmap/kube-system/coredns", &corefile, "agentd-rights"),
 	DNS("clusterrole/system:coredns", &dns_role, "agentd-rights"),
 	DNS("clusterrolebinding/system:coredns", &dns_binding, "clusterrole/system:coredns"),
