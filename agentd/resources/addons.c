@@ -247,9 +247,25 @@ static int proxy_rules_seen(struct task *task, struct op *op, struct error *err)
 	return STAGE_NEXT;
 }
 
+/* Where nodes join at the same moment, a replica of CoreDNS may land on one whose kube-proxy is a
+ * second behind ours. */
+static struct op *proxy_others_follow(struct task *task, struct error *err)
+{
+	const struct value *set = NULL;
+	int64_t nodes = 0;
+
+	(void)err;
+	if (objects_get(ctx_of(task)->objects, KUBE_SYSTEM_DAEMON_SETS, KUBE_KUBE_PROXY, &set) !=
+		OBJECT_FOUND ||
+	    !value_to_int(value_at(set, "status", "desiredNumberScheduled"), &nodes) || nodes < 2)
+		return NULL;
+	return op_new_sleep(task_loop(task), 2 * NSEC_PER_SEC);
+}
+
 static const struct stage proxy_ready_apply[] = {
 	{ "await its rules", proxy_rules_get, proxy_rules_seen, .again_ms = 250, .timeout_s = 120,
 	  .may_fail = true },
+	{ "let other nodes follow", proxy_others_follow, NULL },
 	{ 0 },
 };
 
