@@ -7,6 +7,7 @@ host may have the same address, and the ports that agentd looks at are free.
 
 import contextlib
 import hashlib
+import http.server
 import json
 import os
 import shutil
@@ -299,8 +300,33 @@ def open_rows(status):
             for row in status["rows"] if row["verdict"] != "in-sync"]
 
 
+class ProxyMetrics(http.server.BaseHTTPRequestHandler):
+    """kube-proxy that has written its rules."""
+
+    def do_GET(self):
+        body = b"# ...\nkubeproxy_sync_proxy_rules_last_timestamp_seconds 1.8e+09\n"
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *_):
+        pass
+
+
 class ControlPlane(Host):
     role = "init"
+
+    def __enter__(self):
+        self.proxy = http.server.ThreadingHTTPServer(("127.0.0.1", 10249), ProxyMetrics)
+        self.proxy.daemon_threads = True
+        threading.Thread(target=self.proxy.serve_forever, args=[0.02], daemon=True).start()
+        return super().__enter__()
+
+    def __exit__(self, *_):
+        super().__exit__()
+        self.proxy.shutdown()
+        self.proxy.server_close()
 
     def start_api_server(self):
         self.api = FakeApiServer(host=ADDRESS, port=6443,
