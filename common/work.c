@@ -34,17 +34,26 @@ struct queue {
 	struct job *first, **end;
 };
 
+/* Threads are joined, so that all that libraries keep for each of them is gone before we are. */
+struct worker {
+	struct work *work;
+	pthread_t thread;
+	bool started; /* and not joined: the loop's thread alone knows */
+	bool ended;   /* under the lock */
+};
+
 struct work {
 	struct loop *loop;
 	struct loop_io *io;
 	int fd;
 	unsigned threads_max;
 	pthread_mutex_t lock;
-	pthread_cond_t wake, ended;
+	pthread_cond_t wake;
 	struct queue urgent, ordinary, done; /* under the lock, like what follows */
 	unsigned waiting;		     /* jobs in urgent and ordinary */
 	unsigned threads, idle;
 	bool stop;
+	struct worker workers[THREADS_MAX];
 };
 
 static void queue_init(struct queue *queue)
@@ -123,20 +132,26 @@ static struct job *await_job(struct work *work)
 	return job;
 }
 
-/* Called with the lock held. */
-static void hand_back(struct work *work, struct job *job)
+static void wake_loop(struct work *work)
 {
 	const uint64_t one = 1;
 
-	job->state = JOB_DONE;
-	queue_add(&work->done, job);
 	/* It can only fail when the counter is full, and then the loop is awake anyway. */
 	(void)!write(work->fd, &one, sizeof(one));
 }
 
+/* Called with the lock held. */
+static void hand_back(struct work *work, struct job *job)
+{
+	job->state = JOB_DONE;
+	queue_add(&work->done, job);
+	wake_loop(work);
+}
+
 static void *thread_main(void *argument)
 {
-	struct work *work = argument;
+	struct worker *worker = argument;
+	struct work *work = worker->work;
 	struct job *job;
 
 	(void)pthread_mutex_lock(&work->lock);
@@ -148,27 +163,47 @@ static void *thread_main(void *argument)
 		hand_back(work, job);
 	}
 	work->threads--;
-	(void)pthread_cond_signal(&work->ended);
+	worker->ended = true;
+	wake_loop(work);
 	(void)pthread_mutex_unlock(&work->lock);
 	return NULL;
+}
+
+/* Called with the lock held, which who has ended does not need any more. */
+static void join_ended(struct work *work)
+{
+	for (size_t i = 0; i < THREADS_MAX; i++) {
+		struct worker *worker = &work->workers[i];
+
+		if (!worker->started || !worker->ended)
+			continue;
+		(void)pthread_join(worker->thread, NULL);
+		worker->started = worker->ended = false;
+	}
 }
 
 /* Called with the lock held. Signals stay the main thread's. */
 static int start_thread(struct work *work)
 {
+	struct worker *worker = work->workers;
 	sigset_t all, old;
 	pthread_attr_t attributes;
-	pthread_t thread;
 	int r;
+
+	join_ended(work);
+	while (worker->started)
+		worker++;
+	worker->work = work;
 
 	(void)sigfillset(&all);
 	(void)pthread_sigmask(SIG_SETMASK, &all, &old);
 	(void)pthread_attr_init(&attributes);
-	(void)pthread_attr_setdetachstate(&attributes, PTHREAD_CREATE_DETACHED);
 	(void)pthread_attr_setstacksize(&attributes, STACK_SIZE);
-	r = pthread_create(&thread, &attributes, thread_main, work);
-	if (r == 0)
+	r = pthread_create(&worker->thread, &attributes, thread_main, worker);
+	if (r == 0) {
+		worker->started = true;
 		work->threads++;
+	}
 	(void)pthread_attr_destroy(&attributes);
 	(void)pthread_sigmask(SIG_SETMASK, &old, NULL);
 	return -r;
@@ -186,6 +221,7 @@ static void collect(int fd, unsigned events, void *userdata)
 		return;
 	for (;;) {
 		(void)pthread_mutex_lock(&work->lock);
+		join_ended(work);
 		job = queue_take(&work->done);
 		(void)pthread_mutex_unlock(&work->lock);
 		if (!job)
@@ -278,7 +314,6 @@ struct work *work_new(struct loop *loop, unsigned threads)
 	(void)pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
 	(void)pthread_mutex_init(&work->lock, NULL);
 	(void)pthread_cond_init(&work->wake, &attributes);
-	(void)pthread_cond_init(&work->ended, NULL);
 	(void)pthread_condattr_destroy(&attributes);
 	work->io = loop_io_new(loop, work->fd, collect, work);
 	loop_io_want(work->io, LOOP_READ);
@@ -294,9 +329,10 @@ struct work *work_free(struct work *work)
 	(void)pthread_mutex_lock(&work->lock);
 	work->stop = true;
 	(void)pthread_cond_broadcast(&work->wake);
-	while (work->threads > 0)
-		(void)pthread_cond_wait(&work->ended, &work->lock);
 	(void)pthread_mutex_unlock(&work->lock);
+	for (size_t i = 0; i < THREADS_MAX; i++)
+		if (work->workers[i].started)
+			(void)pthread_join(work->workers[i].thread, NULL);
 	/* Jobs that ran on after their op was dropped. */
 	while ((job = queue_take(&work->done)) != NULL) {
 		assert(!job->op);
@@ -305,7 +341,6 @@ struct work *work_free(struct work *work)
 	loop_io_free(work->io);
 	(void)close(work->fd);
 	(void)pthread_cond_destroy(&work->wake);
-	(void)pthread_cond_destroy(&work->ended);
 	(void)pthread_mutex_destroy(&work->lock);
 	free(work);
 	return NULL;
