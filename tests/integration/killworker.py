@@ -1,7 +1,7 @@
 """Kills agentd where it is told to and looks at what is left: one namespace, one host at a time.
 
 Usage: killworker.py BUILD SCRATCH, in a user, network and mount namespace of its own. Each line of
-standard input is a job, each line of standard output its result, both JSON. kind is init or join:
+standard input is a job, each line of standard output its result, both JSON. kind is one of killworld.ROLES:
 
     {"kind": …, "do": "trace"}                   system calls and files of an undisturbed run
     {"kind": …, "do": "kill", "kills": [["renameat", 7], …]}  a run for each, then one in peace
@@ -126,7 +126,7 @@ class Inspector:
     def check_cluster(self):
         token_id = TOKEN.partition(".")[0]
         names, posts = self.created(SECRETS)
-        made_here = self.host.role == "init"
+        made_here = self.host.kind != "join"
         if names != [f"bootstrap-token-{token_id}"] or posts != (1 if made_here else 0):
             raise Problem(f"token Secrets {names}, created {posts} times")
         names, posts = self.created(CSRS)
@@ -136,7 +136,8 @@ class Inspector:
     def check_secrets(self):
         """The token's secret is only where it has to be: nowhere else, once it has served."""
         secret = TOKEN.partition(".")[2]
-        kept = {self.host.root / "var/lib/agentd/role.json"} if self.host.role == "init" else set()
+        is_worker = self.host.kind == "join"
+        kept = set() if is_worker else {self.host.root / "var/lib/agentd/role.json"}
         for path in files_of(self.host.root):
             if path not in kept and not path.is_symlink() and secret in path.read_text():
                 raise Problem(f"{path} holds the token")
@@ -150,9 +151,9 @@ class Jobs:
         self.scratch = Path(scratch)
 
     def host(self, kind, **more):
-        if kind == "init":
-            return ControlPlane(self.build, self.scratch / "host", **more)
-        return Worker(self.build, self.scratch / "host", self.scratch / "pki", **more)
+        if kind == "join":
+            return Worker(self.build, self.scratch / "host", kind, self.scratch / "pki", **more)
+        return ControlPlane(self.build, self.scratch / "host", kind, **more)
 
     def trace(self, job):
         output = self.scratch / "trace"

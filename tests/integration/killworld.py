@@ -36,8 +36,7 @@ CONVERGED_IN_S = 60  # a bound for hangs; nothing is measured by it
 KUBELET = """#!/bin/sh
 echo Kubernetes v1.36.3
 """
-ROLES = {
-    "init": """\
+INIT = """\
 apiVersion: agentd.io/v1alpha1
 kind: RoleConfiguration
 role: control-plane
@@ -52,6 +51,15 @@ nodeRegistration:
   name: {node}
   criSocket: unix://{cri}
   ignorePreflightErrors: [NumCPU, Mem]
+"""
+ROLES = {
+    "init": INIT,
+    # With a ClusterConfiguration keys are kubeadm's, and made on other threads.
+    "init-rsa": INIT + """\
+---
+apiVersion: kubeadm.k8s.io/v1beta4
+kind: ClusterConfiguration
+kubernetesVersion: v1.36.3
 """,
     "join": """\
 apiVersion: kubeadm.k8s.io/v1beta4
@@ -139,9 +147,8 @@ class Kubelet(threading.Thread):
 class Host:
     """One host from nothing to its end. Use as a context."""
 
-    role = None
-
-    def __init__(self, build, scratch, kubelet=KUBELET):
+    def __init__(self, build, scratch, kind, kubelet=KUBELET):
+        self.kind = kind
         self.agentd = Path(build) / "agentd/agentd"
         self.scratch = Path(scratch)
         self.root = self.scratch / "root"
@@ -193,7 +200,7 @@ class Host:
         os.utime(path, (time.time() - 60,) * 2)
 
     def role_text(self, **values):
-        return ROLES[self.role].format(address=ADDRESS, node=NODE, token=TOKEN,
+        return ROLES[self.kind].format(address=ADDRESS, node=NODE, token=TOKEN,
                                        cri=self.scratch / "cri.sock", **values)
 
     def current_certificate(self):
@@ -315,7 +322,7 @@ class ProxyMetrics(http.server.BaseHTTPRequestHandler):
 
 
 class ControlPlane(Host):
-    role = "init"
+    """Begins a cluster."""
 
     def __enter__(self):
         self.proxy = http.server.ThreadingHTTPServer(("127.0.0.1", 10249), ProxyMetrics)
@@ -336,10 +343,8 @@ class ControlPlane(Host):
 class Worker(Host):
     """Joins a cluster whose PKI lies in a directory that outlives it."""
 
-    role = "join"
-
-    def __init__(self, build, scratch, pki, **more):
-        super().__init__(build, scratch, **more)
+    def __init__(self, build, scratch, kind, pki, **more):
+        super().__init__(build, scratch, kind, **more)
         self.pki = pki
 
     def __enter__(self):
