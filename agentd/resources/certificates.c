@@ -66,13 +66,13 @@ static bool mode_is(const char *path, mode_t mode, struct why *why)
 
 /* Something is there that does not fit: ours is made again, somebody else's is reported. */
 static enum verdict unfit(const struct context *ctx, const struct resource *row, const char *path,
-			  struct why *why)
+			  enum verdict verdict, struct why *why)
 {
 	struct why detail = *why;
 
 	why_set(why, "%s %s", path, detail.text);
-	if (files_is_ours(ctx, row))
-		return DRIFTED;
+	if (verdict == UNKNOWN || files_is_ours(ctx, row))
+		return verdict;
 	why_add(why, "it is not agentd's: remove it and its key, or mend it");
 	return BLOCKED;
 }
@@ -109,17 +109,19 @@ static enum verdict observe_leaf(const struct context *ctx, const struct resourc
 				 const struct profile *profile, const struct pair *pair,
 				 struct why *why)
 {
+	enum verdict verdict;
+
 	if (!pair->has_crt || !pair->has_key) {
 		why_set(why, "is there without its other half");
-		return unfit(ctx, row, pair->has_crt ? pair->crt_path : pair->key_path, why);
+		return unfit(ctx, row, pair->has_crt ? pair->crt_path : pair->key_path, DRIFTED,
+			     why);
 	}
 	if (!pair->cert || !pair->key) {
 		why_set(why, "cannot be read: %s", pair->err.message);
-		return unfit(ctx, row, pair->crt_path, why);
+		return unfit(ctx, row, pair->crt_path, DRIFTED, why);
 	}
-	if (!issue_is_valid(ctx, profile, pair->cert, pair->key, why))
-		return unfit(ctx, row, pair->crt_path, why);
-	return IN_SYNC;
+	verdict = issue_observe(ctx, profile, pair->cert, pair->key, why);
+	return verdict == IN_SYNC ? IN_SYNC : unfit(ctx, row, pair->crt_path, verdict, why);
 }
 
 static enum verdict certificate_look(const struct context *ctx, const struct resource *row,
@@ -129,7 +131,12 @@ static enum verdict certificate_look(const struct context *ctx, const struct res
 
 	if (!pair->has_crt && !pair->has_key) {
 		why_set(why, "%s is missing", pair->crt_path);
-		return DRIFTED;
+		if (profile->ca || ledger_get(ctx->ledger, row->name) != LEDGER_APPLIED)
+			return DRIFTED;
+		/* The cluster has been made with it. */
+		why_add(why, "and so is its key: put them back; with a new CA every node and every "
+			     "client would have to join again");
+		return BLOCKED;
 	}
 	return profile->ca ? observe_leaf(ctx, row, profile, pair, why)
 			   : observe_ca(ctx, row, pair, why);

@@ -239,27 +239,40 @@ static bool names_fit(const struct role *role, const struct profile *profile,
 	       has_all(&wanted.addresses, &addresses, why);
 }
 
-bool issue_is_valid(const struct context *ctx, const struct profile *profile,
-		    const struct cert *cert, const struct key *key, struct why *why)
+bool issue_is_early(const struct context *ctx, const struct cert *cert, struct why *why)
+{
+	char date[32];
+
+	if (cert_not_before(cert) <= ctx->now)
+		return false;
+	format_time(cert_not_before(cert), date);
+	why_set(why, "is valid only from %s on: the clock of this host is behind", date);
+	return true;
+}
+
+enum verdict issue_observe(const struct context *ctx, const struct profile *profile,
+			   const struct cert *cert, const struct key *key, struct why *why)
 {
 	_cleanup_(cert_list_done) struct cert_list roots = { 0 };
 	struct error err = ERROR_INIT;
 
 	if (!cert_has_key(cert, key)) {
 		why_set(why, "does not belong to its key");
-		return false;
+		return DRIFTED;
 	}
 	if (!issue_load_ca(ctx, profile->ca, &roots)) {
 		why_set(why, "cannot be checked, its CA %s cannot be read", profile->ca);
-		return false;
+		return DRIFTED;
 	}
+	if (issue_is_early(ctx, cert, why))
+		return UNKNOWN;
 	if (cert_verify(cert, &roots, ctx->now, &err) < 0) {
 		why_set(why, "%s", err.message);
-		return false;
+		return DRIFTED;
 	}
 	if ((cert_usages(cert) & profile->usages) != profile->usages) {
 		why_set(why, "lacks a usage (server or client authentication)");
-		return false;
+		return DRIFTED;
 	}
-	return names_fit(ctx->role, profile, cert, why);
+	return names_fit(ctx->role, profile, cert, why) ? IN_SYNC : DRIFTED;
 }

@@ -31,8 +31,11 @@ void issue_names_of(const struct role *role, const struct profile *profile,
 		    struct issue_names *ret);
 
 /* Whether a certificate is one that the profile could have made and that is good now: key, chain,
- * date, common name, SANs (more than wanted are fine), usages. On false the reason is in why. */
-bool issue_is_valid(const struct context *ctx, const struct profile *profile,
-		    const struct cert *cert, const struct key *key, struct why *why);
+ * date, common name, SANs (more than wanted are fine), usages. IN_SYNC; DRIFTED, with the reason in
+ * why; UNKNOWN where its time has not come, which is the clock's fault and mends itself. */
+enum verdict issue_observe(const struct context *ctx, const struct profile *profile,
+			   const struct cert *cert, const struct key *key, struct why *why);
+/* Whether the time of a certificate has not come; then why says so. */
+bool issue_is_early(const struct context *ctx, const struct cert *cert, struct why *why);
 /* The certificates of ca.crt (of that profile's CA); false if there is none that can be read. */
 bool issue_load_ca(const struct context *ctx, const char *ca, struct cert_list *ret);

@@ -33,9 +33,9 @@ static char *server_of(const struct role *role, const struct kind *kind)
 	return kind->local_server ? role_local_server(role) : role_cluster_server(role);
 }
 
-/* Whether the client certificate in it is good; the reason is in why. */
-static bool client_is_valid(const struct context *ctx, const struct kind *kind,
-			    const struct kubeconfig *config, struct why *why)
+/* Whether the client certificate in it is good; else the reason is in why. */
+static enum verdict client_observe(const struct context *ctx, const struct kind *kind,
+				   const struct kubeconfig *config, struct why *why)
 {
 	_cleanup_(cert_unref) struct cert *cert = NULL;
 	_cleanup_(key_unref) struct key *key = NULL;
@@ -43,16 +43,16 @@ static bool client_is_valid(const struct context *ctx, const struct kind *kind,
 
 	if (!config->certificate_pem || !config->key_pem) {
 		why_set(why, "embeds no client certificate");
-		return false;
+		return DRIFTED;
 	}
 	if (cert_from_pem(config->certificate_pem, strlen(config->certificate_pem), &cert, &err) <
 		0 ||
 	    key_from_pem(secret_bytes(config->key_pem), secret_length(config->key_pem), &key,
 			 &err) < 0) {
 		why_set(why, "%s", err.message);
-		return false;
+		return DRIFTED;
 	}
-	return issue_is_valid(ctx, profile_find(kind->profile), cert, key, why);
+	return issue_observe(ctx, profile_find(kind->profile), cert, key, why);
 }
 
 static bool ca_is_ours(const struct context *ctx, const struct kubeconfig *config)
@@ -71,13 +71,13 @@ static bool ca_is_ours(const struct context *ctx, const struct kubeconfig *confi
 }
 
 static enum verdict unfit(const struct context *ctx, const struct resource *row, const char *path,
-			  struct why *why)
+			  enum verdict verdict, struct why *why)
 {
 	struct why detail = *why;
 
 	why_set(why, "%s %s", path, detail.text);
-	if (files_is_ours(ctx, row))
-		return DRIFTED;
+	if (verdict == UNKNOWN || files_is_ours(ctx, row))
+		return verdict;
 	why_add(why, "it is not agentd's: remove it, or mend it");
 	return BLOCKED;
 }
@@ -90,6 +90,7 @@ static enum verdict kubeconfig_observe(struct context *ctx, const struct resourc
 	_cleanup_free_ char *server = server_of(ctx->role, kind);
 	_cleanup_(kubeconfig_done) struct kubeconfig config = { 0 };
 	struct error err = ERROR_INIT;
+	enum verdict verdict;
 	struct stat st;
 	int r;
 
@@ -100,14 +101,15 @@ static enum verdict kubeconfig_observe(struct context *ctx, const struct resourc
 	}
 	if (r < 0) {
 		why_set(why, "cannot be read: %s", err.message);
-		return unfit(ctx, row, path, why);
+		return unfit(ctx, row, path, DRIFTED, why);
 	}
 	if (!ca_is_ours(ctx, &config)) {
 		why_set(why, "is for a cluster with another CA");
-		return unfit(ctx, row, path, why);
+		return unfit(ctx, row, path, DRIFTED, why);
 	}
-	if (!client_is_valid(ctx, kind, &config, why))
-		return unfit(ctx, row, path, why);
+	verdict = client_observe(ctx, kind, &config, why);
+	if (verdict != IN_SYNC)
+		return unfit(ctx, row, path, verdict, why);
 	if (files_is_ours(ctx, row) && strcmp(config.server, server) != 0) {
 		why_set(why, "%s talks to %s, not to %s", path, config.server, server);
 		return DRIFTED;
@@ -119,18 +121,11 @@ static enum verdict kubeconfig_observe(struct context *ctx, const struct resourc
 	return IN_SYNC;
 }
 
-static struct op *kubeconfig_make(struct task *task, struct error *err)
+/* The file with this certificate in it. */
+static int kubeconfig_put(struct task *task, const char *certificate_pem, struct secret *key_pem,
+			  struct error *err)
 {
 	const struct kind *kind = row_of(task)->data;
-
-	return issue_certificate(ctx_of(task), role_of(task), profile_find(kind->profile),
-				 role_of(task)->cluster.encryption_algorithm, false, err);
-}
-
-static int kubeconfig_keep(struct task *task, struct op *op, struct error *err)
-{
-	const struct kind *kind = row_of(task)->data;
-	const struct issued *issued = issue_result(op);
 	const struct role *role = role_of(task);
 	_cleanup_free_ char *path = path_of(ctx_of(task), kind);
 	_cleanup_(buf_done) struct buf text = BUF_INIT(FILES_CAP);
@@ -148,14 +143,39 @@ static int kubeconfig_keep(struct task *task, struct op *op, struct error *err)
 	config.cluster = xstrdup(role->cluster.cluster_name);
 	config.user = profile_common_name(profile_find(kind->profile), role->node.name);
 	config.context = xasprintf("%s@%s", config.user, config.cluster);
-	config.certificate_pem = xstrdup(issued->certificate_pem);
-	config.key_pem = secret_ref(issued->key_pem);
+	config.certificate_pem = xstrdup(certificate_pem);
+	config.key_pem = secret_ref(key_pem);
 	r = kubeconfig_write(&config, &text);
 	if (r < 0)
 		return error_set(err, ERROR_BUG, r, "%s cannot be written", path);
 	r = files_replace(path, text.data, text.length, 0600, err);
 	secret_wipe(text.data, text.length);
 	return r < 0 ? r : STAGE_NEXT;
+}
+
+static struct op *kubeconfig_make(struct task *task, struct error *err)
+{
+	const struct kind *kind = row_of(task)->data;
+	_cleanup_free_ char *path = path_of(ctx_of(task), kind);
+	_cleanup_(kubeconfig_done) struct kubeconfig found = { 0 };
+	struct error unread = ERROR_INIT;
+	struct why why = { .text = "" };
+
+	/* A good certificate is kept: then only what is around it is to be written. */
+	if (kubeconfig_read(path, &found, &unread) > 0 && ca_is_ours(ctx_of(task), &found) &&
+	    client_observe(ctx_of(task), kind, &found, &why) != DRIFTED) {
+		(void)kubeconfig_put(task, found.certificate_pem, found.key_pem, err);
+		return NULL;
+	}
+	return issue_certificate(ctx_of(task), role_of(task), profile_find(kind->profile),
+				 role_of(task)->cluster.encryption_algorithm, false, err);
+}
+
+static int kubeconfig_keep(struct task *task, struct op *op, struct error *err)
+{
+	const struct issued *issued = issue_result(op);
+
+	return kubeconfig_put(task, issued->certificate_pem, issued->key_pem, err);
 }
 
 static const struct stage kubeconfig_apply[] = {
@@ -173,6 +193,7 @@ static enum verdict agentd_observe(struct context *ctx, const struct resource *r
 	_cleanup_(cert_unref) struct cert *cert = NULL;
 	_cleanup_(key_unref) struct key *key = NULL;
 	struct error err = ERROR_INIT;
+	enum verdict verdict;
 
 	(void)row;
 	if (files_load(crt, &text))
@@ -186,7 +207,13 @@ static enum verdict agentd_observe(struct context *ctx, const struct resource *r
 		why_set(why, "%s or its key is missing", crt);
 		return DRIFTED;
 	}
-	return issue_is_valid(ctx, profile_find("agentd"), cert, key, why) ? IN_SYNC : DRIFTED;
+	verdict = issue_observe(ctx, profile_find("agentd"), cert, key, why);
+	if (verdict != IN_SYNC) {
+		struct why detail = *why;
+
+		why_set(why, "%s %s", crt, detail.text);
+	}
+	return verdict;
 }
 
 static struct op *agentd_make(struct task *task, struct error *err)

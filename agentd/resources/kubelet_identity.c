@@ -69,6 +69,12 @@ static enum verdict identity_look(const struct context *ctx, struct kubeconfig *
 			common_name ? common_name : "nobody", wanted);
 		return DRIFTED;
 	}
+	if (issue_is_early(ctx, cert, why)) {
+		struct why detail = *why;
+
+		why_set(why, "the kubelet's certificate %s", detail.text);
+		return UNKNOWN;
+	}
 	if (cert_list_from_pem(ret_config->ca_pem, strlen(ret_config->ca_pem), &roots, &err) < 0 ||
 	    cert_verify(cert, &roots, ctx->now, &err) < 0) {
 		why_set(why, "the kubelet's certificate: %s", err.message);
@@ -103,7 +109,7 @@ static struct op *identity_make(struct task *task, struct error *err)
 
 	/* A good certificate is kept: then only kubelet.conf is to be written. */
 	if (kubelet_files_load_certificate(ctx_of(task), &cert, &key) > 0 &&
-	    issue_is_valid(ctx_of(task), profile_find("kubelet.conf"), cert, key, &why))
+	    issue_observe(ctx_of(task), profile_find("kubelet.conf"), cert, key, &why) != DRIFTED)
 		return NULL;
 	return issue_certificate(ctx_of(task), role_of(task), profile_find("kubelet.conf"),
 				 KEY_ECDSA_P256, true, err);

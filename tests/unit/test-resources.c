@@ -8,6 +8,9 @@ int main(void)
 	SRunner *runner = srunner_create(suite_resources_pods());
 	int failed;
 
+	srunner_add_suite(runner, suite_resources_certificates());
+	srunner_add_suite(runner, suite_resources_kubeconfigs());
+	srunner_add_suite(runner, suite_resources_preflight());
 	srunner_run_all(runner, CK_ENV);
 	failed = srunner_ntests_failed(runner);
 	srunner_free(runner);

@@ -3,4 +3,7 @@
 
 #include <check.h>
 
+Suite *suite_resources_certificates(void);
+Suite *suite_resources_kubeconfigs(void);
 Suite *suite_resources_pods(void);
+Suite *suite_resources_preflight(void);
