@@ -163,10 +163,13 @@ int role_store_accept(struct role_store *store, struct role *role, struct error 
 int role_store_forget_token(struct role_store *store, struct role *role, struct error *err)
 {
 	_cleanup_(token_done) struct token nobody = { 0 };
-	struct value *content = value_ref(store->content);
 	_cleanup_(secret_unref) struct secret *token = NULL, *tls_token = NULL;
+	struct value *content;
 	int r;
 
+	if (!role->join.token && !role->join.tls_bootstrap_token)
+		return 0;
+	content = value_ref(store->content);
 	token_generate(&nobody);
 	token = TAKE_PTR(role->join.token);
 	tls_token = TAKE_PTR(role->join.tls_bootstrap_token);

@@ -8,6 +8,7 @@ include tests/unit/schema.mk
 include tests/unit/kube.mk
 include tests/unit/engine.mk
 include tests/unit/resources.mk
+include tests/unit/agentd.mk
 include tests/unit/varlink.mk
 include tests/fuzz/local.mk
 include tests/lint/local.mk

@@ -19,7 +19,7 @@ struct world world;
 
 /* The caches of units and objects. */
 
-enum { ENTRIES_MAX = 16 };
+enum { ENTRIES_MAX = 16, ROUNDS_MAX = 25000 };
 
 static struct {
 	char *name;
@@ -98,7 +98,7 @@ static struct value *parse_json(const char *text)
 	return value;
 }
 
-void world_set_object(const char *collection, const char *name, const char *json)
+void world_set_value(const char *collection, const char *name, struct value *value)
 {
 	size_t i;
 
@@ -113,7 +113,12 @@ void world_set_object(const char *collection, const char *name, const char *json
 		object_count++;
 	}
 	value_unref(object_entries[i].value);
-	object_entries[i].value = json ? parse_json(json) : NULL;
+	object_entries[i].value = value;
+}
+
+void world_set_object(const char *collection, const char *name, const char *json)
+{
+	world_set_value(collection, name, json ? parse_json(json) : NULL);
 }
 
 void world_set_objects_error(enum error_class class, const char *text)
@@ -252,6 +257,9 @@ void world_done(void)
 {
 	ledger_free(world.ctx.ledger);
 	role_unref(world.ctx.role);
+	kube_free(world.ctx.kube);
+	if (world.canned)
+		canned_free(world.canned);
 	work_free(world.ctx.work);
 	loop_free(world.ctx.loop);
 	caches_clear();
@@ -287,9 +295,17 @@ void world_restart(void)
 	open_ledger();
 }
 
+void world_serve(void)
+{
+	static const struct http_identity nobody;
+
+	world.canned = canned_new();
+	world.ctx.kube = kube_new(world.ctx.loop, canned_url(world.canned), &nobody);
+}
+
 /* Rows. */
 
-static const struct resource *find_row(const char *name)
+const struct resource *world_row(const char *name)
 {
 	for (const struct resource *const *row = resources_list(); *row; row++)
 		if (strcmp((*row)->name, name) == 0)
@@ -299,7 +315,7 @@ static const struct resource *find_row(const char *name)
 
 enum verdict world_observe(const char *name, struct why *why)
 {
-	const struct resource *row = find_row(name);
+	const struct resource *row = world_row(name);
 
 	*why = (struct why){ .text = "" };
 	return row->observe(&world.ctx, row, why);
@@ -342,7 +358,7 @@ static void task_over(struct task *task, const struct error *error, void *userda
 
 int world_apply(const char *name, struct error *err)
 {
-	const struct resource *row = find_row(name);
+	const struct resource *row = world_row(name);
 	struct run run = { .context = &world.ctx, .resource = row, .role = world.ctx.role };
 	struct ending ending = { .error = ERROR_INIT };
 	struct task *task;
@@ -350,8 +366,11 @@ int world_apply(const char *name, struct error *err)
 	if (ledger_get(world.ctx.ledger, name) == LEDGER_ABSENT)
 		ledger_set(world.ctx.ledger, name, LEDGER_PENDING);
 	task = task_new(world.ctx.loop, row->apply, &run, NULL, task_over, &ending);
-	while (!ending.over)
-		loop_once(world.ctx.loop, true);
+	for (int round = 0; !ending.over; round++) {
+		ck_assert_msg(round < ROUNDS_MAX, "%s: never ends", name);
+		loop_once(world.ctx.loop, false);
+		usleep(200);
+	}
 	task_free(task);
 	if (run.free_state)
 		run.free_state(run.state);

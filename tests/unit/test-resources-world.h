@@ -8,6 +8,7 @@
 #include "agentd/context.h"
 #include "common/error.h"
 #include "pki/cert.h"
+#include "tests/unit/canned.h"
 
 enum { WORLD_NOW = 1790000000 }; /* seconds since 1970 */
 
@@ -40,7 +41,8 @@ struct world {
 	struct clock_fake clock;
 	struct settings settings;
 	struct context ctx;
-	unsigned forgotten; /* how often the token was to be forgotten */
+	unsigned forgotten;    /* how often the token was to be forgotten */
+	struct canned *canned; /* the API server of ctx.kube; world_serve() makes both */
 };
 extern struct world world; /* one at a time */
 
@@ -65,9 +67,14 @@ void world_link(const char *path, const char *target);
 void world_set_unit(const char *unit, const char *load, const char *active, const char *file);
 /* An object of the cluster, as JSON with ' for "; NULL = it is missing. Others are unknown. */
 void world_set_object(const char *collection, const char *name, const char *json);
+void world_set_value(const char *collection, const char *name, struct value *value); /* consumes */
 void world_set_objects_error(enum error_class class, const char *text);
 
+/* From now on writing to the cluster is answered by world.canned. */
+void world_serve(void);
+
 /* Rows. */
+const struct resource *world_row(const char *name);
 enum verdict world_observe(const char *row, struct why *why);
 /* Fails unless the row has that verdict, and the text stands in its reason. */
 void world_expect(const char *row, enum verdict verdict, const char *reason);

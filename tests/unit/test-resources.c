@@ -11,6 +11,8 @@ int main(void)
 	srunner_add_suite(runner, suite_resources_certificates());
 	srunner_add_suite(runner, suite_resources_kubeconfigs());
 	srunner_add_suite(runner, suite_resources_preflight());
+	srunner_add_suite(runner, suite_resources_kubelet());
+	srunner_add_suite(runner, suite_resources_cluster());
 	srunner_run_all(runner, CK_ENV);
 	failed = srunner_ntests_failed(runner);
 	srunner_free(runner);

@@ -7,3 +7,5 @@ Suite *suite_resources_certificates(void);
 Suite *suite_resources_kubeconfigs(void);
 Suite *suite_resources_pods(void);
 Suite *suite_resources_preflight(void);
+Suite *suite_resources_kubelet(void);
+Suite *suite_resources_cluster(void);

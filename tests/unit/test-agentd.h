@@ -1,0 +1,7 @@
+/* The suites of the test program of what agentd/ itself holds. */
+#pragma once
+
+#include <check.h>
+
+Suite *suite_agentd_store(void);
+Suite *suite_agentd_status(void);
