@@ -78,8 +78,9 @@ class Crew:
 
 @pytest.fixture(scope="module")
 def crew(tmp_path_factory):
-    if shutil.which("strace") is None:
-        pytest.skip("strace is missing: apt-get install strace")
+    for program, package in (("strace", "strace"), ("ip", "iproute2"), ("dbus-daemon", "dbus")):
+        if shutil.which(program) is None:
+            pytest.skip(f"{program} is missing: apt-get install {package}")
     if subprocess.run([*NAMESPACE, "true"], capture_output=True, check=False).returncode != 0:
         pytest.skip("this user may not make namespaces (unshare --map-root-user --net --mount)")
     crew = Crew(tmp_path_factory.mktemp("kills"))
