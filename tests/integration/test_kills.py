@@ -89,7 +89,7 @@ def crew(tmp_path_factory):
 
 
 def evenly(items, count):
-    return [items[number * len(items) // count] for number in range(count)]
+    return [items[(2 * number + 1) * len(items) // (2 * count)] for number in range(count)]
 
 
 def points(calls, count):
