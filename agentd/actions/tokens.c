@@ -34,6 +34,27 @@ static void creation_free(void *state)
 	free(creation);
 }
 
+static bool is_for_signing(const struct creation *creation)
+{
+	return strv_contains(&creation->description.usages, "signing");
+}
+
+/* A token that is made while the cluster comes up: unsigned it would have to wait for a controller
+ * that has not found its leader yet. */
+static int await_cluster_info(struct task *task, struct op *op, struct error *err)
+{
+	const struct creation *creation = task_context(task);
+	const struct value *map = NULL;
+
+	(void)op;
+	(void)err;
+	if (!is_for_signing(creation) ||
+	    objects_get(creation->ctx->objects, KUBE_PUBLIC_CONFIG_MAPS, KUBE_CLUSTER_INFO, &map) ==
+		OBJECT_FOUND)
+		return STAGE_NEXT;
+	return STAGE_AGAIN;
+}
+
 static struct op *create_secret(struct task *task, struct error *err)
 {
 	const struct creation *creation = task_context(task);
@@ -59,7 +80,7 @@ static struct op *sign_cluster_info(struct task *task, struct error *err)
 	const struct value *map = NULL;
 	const char *text;
 
-	if (!strv_contains(&creation->description.usages, "signing"))
+	if (!is_for_signing(creation))
 		return NULL;
 	if (objects_get(ctx->objects, KUBE_PUBLIC_CONFIG_MAPS, KUBE_CLUSTER_INFO, &map) !=
 	    OBJECT_FOUND)
@@ -73,6 +94,7 @@ static struct op *sign_cluster_info(struct task *task, struct error *err)
 }
 
 static const struct stage create_stages[] = {
+	{ "await cluster-info", NULL, await_cluster_info, .again_ms = 50, .timeout_s = 30 },
 	{ "create the token's Secret", create_secret, NULL, .timeout_s = 30 },
 	{ "sign cluster-info", sign_cluster_info, NULL, .timeout_s = 30 },
 	{ 0 },
