@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <string.h>
+#include <strings.h>
 #include <unistd.h>
 
 #include "agentd/schema/checks.h"
@@ -12,6 +13,7 @@
 #include "common/file.h"
 #include "common/fs.h"
 #include "common/names.h"
+#include "common/parse.h"
 #include "common/yaml.h"
 
 enum {
@@ -182,38 +184,37 @@ static int token_from_credential(const char *name, const struct role_host *host,
 	return trimmed_token(secret_bytes(credential), secret_length(credential), ret, err);
 }
 
-/* The token from where the flat fields say; *ret stays NULL if they do not. */
-static int flat_token(const struct schema_text *text, struct schema_role *flat,
-		      const struct role_host *host, struct secret **ret, struct error *err)
+/* Which of the three fields for the token is used; NULL if none is. */
+static int flat_token_key(const struct schema_text *text, const struct schema_role *flat,
+			  const char **ret, struct error *err)
 {
-	const struct value *document = text->documents[SCHEMA_ROLE];
 	bool has_file = flat->token_file && *flat->token_file;
 	bool has_credential = flat->credential && *flat->credential;
 	bool has_token = flat->token && secret_length(flat->token) > 0;
-	struct error cause = ERROR_INIT;
-	const char *key = has_file ? "tokenFile" : "credential";
-	int r = 0;
 
 	if (has_file + has_credential + has_token > 1)
-		return schema_error(text, document, err,
+		return schema_error(text, text->documents[SCHEMA_ROLE], err,
 				    "only one of token, tokenFile and credential is possible");
-	if (has_token)
-		*ret = TAKE_PTR(flat->token);
-	else if (has_file)
-		r = token_from_file(flat->token_file, host, ret, &cause);
-	else if (has_credential)
-		r = token_from_credential(flat->credential, host, ret, &cause);
-	if (r < 0)
-		return schema_error(text, value_get(document, key), err, "%s: %s", key,
-				    cause.message);
+	*ret = has_token ? "token" : has_file ? "tokenFile" : has_credential ? "credential" : NULL;
 	return 0;
 }
 
-static int refuse_twice(const struct schema_text *text, const char *key, struct error *err)
+static int flat_token(const struct schema_text *text, struct schema_role *flat, const char *key,
+		      const struct role_host *host, struct secret **ret, struct error *err)
 {
-	return schema_error(text, value_get(text->documents[SCHEMA_ROLE], key), err,
-			    "%s is also said by the JoinConfiguration in line %u", key,
-			    value_line(text->documents[SCHEMA_JOIN]));
+	struct error cause = ERROR_INIT;
+	int r = 0;
+
+	if (strcmp(key, "token") == 0)
+		*ret = TAKE_PTR(flat->token);
+	else if (strcmp(key, "tokenFile") == 0)
+		r = token_from_file(flat->token_file, host, ret, &cause);
+	else
+		r = token_from_credential(flat->credential, host, ret, &cause);
+	if (r < 0)
+		return schema_error(text, value_get(text->documents[SCHEMA_ROLE], key), err,
+				    "%s: %s", key, cause.message);
+	return 0;
 }
 
 /* Refuses flat fields that say something to a host that is no worker. */
@@ -233,11 +234,126 @@ static int refuse_flat(const struct schema_text *text, enum role_kind kind, stru
 	return 0;
 }
 
+/* Each flat field fills what the JoinConfiguration leaves open. Where both say something they have
+ * to say the same; `theirs` is the place in the JoinConfiguration. */
+static int refuse_other(const struct schema_text *text, const char *key, const struct value *theirs,
+			struct error *err)
+{
+	return schema_error(text, value_get(text->documents[SCHEMA_ROLE], key), err,
+			    "%s is not what the JoinConfiguration says in line %u", key,
+			    value_line(theirs));
+}
+
+static const struct value *join_discovery(const struct schema_text *text, const char *key)
+{
+	return value_at(text->documents[SCHEMA_JOIN], "discovery", "bootstrapToken", key);
+}
+
+/* With a kubeconfig that names the cluster there is nothing to add to it. */
+static int refuse_beside_file(const struct schema_text *text, const char *key, struct error *err)
+{
+	return schema_error(
+	    text, value_get(text->documents[SCHEMA_ROLE], key), err,
+	    "%s is for discovery by a token, and the JoinConfiguration names a file in line %u",
+	    key, value_line(value_at(text->documents[SCHEMA_JOIN], "discovery", "file")));
+}
+
+static bool same_endpoint(const char *a, const char *b)
+{
+	enum { HOST_MAX = 254, API_PORT = 6443 };
+	char host_a[HOST_MAX + 1], host_b[HOST_MAX + 1];
+	uint16_t port_a = 0, port_b = 0;
+
+	return parse_host_port(a, host_a, sizeof(host_a), &port_a) == 0 &&
+	       parse_host_port(b, host_b, sizeof(host_b), &port_b) == 0 &&
+	       strcasecmp(host_a, host_b) == 0 &&
+	       (port_a ? port_a : API_PORT) == (port_b ? port_b : API_PORT);
+}
+
+static int merge_endpoint(const struct schema_text *text, struct schema_role *flat,
+			  struct role_join *join, struct error *err)
+{
+	if (!flat->endpoint || !*flat->endpoint)
+		return 0;
+	if (join->file)
+		return refuse_beside_file(text, "endpoint", err);
+	if (join->endpoint && !same_endpoint(flat->endpoint, join->endpoint))
+		return refuse_other(text, "endpoint", join_discovery(text, "apiServerEndpoint"),
+				    err);
+	if (!join->endpoint)
+		join->endpoint = TAKE_PTR(flat->endpoint);
+	return 0;
+}
+
+static bool has_all_pins(const struct strv *pins, const struct strv *of)
+{
+	STRV_FOREACH(pin, of) {
+		bool found = false;
+
+		STRV_FOREACH(mine, pins)
+			found |= strcasecmp(mine, pin) == 0;
+		if (!found)
+			return false;
+	}
+	return true;
+}
+
+static int merge_pins(const struct schema_text *text, struct schema_role *flat,
+		      struct role_join *join, struct error *err)
+{
+	struct strv *pins = &flat->ca_cert_hashes;
+	const struct value *theirs = join_discovery(text, "unsafeSkipCAVerification");
+
+	if (pins->count > 0 && join->file)
+		return refuse_beside_file(text, "caCertHashes", err);
+	if (pins->count > 0 && join->ca_cert_hashes.count > 0 &&
+	    !(has_all_pins(pins, &join->ca_cert_hashes) &&
+	      has_all_pins(&join->ca_cert_hashes, pins)))
+		return refuse_other(text, "caCertHashes", join_discovery(text, "caCertHashes"),
+				    err);
+	if (pins->count > 0 && join->ca_cert_hashes.count == 0) {
+		join->ca_cert_hashes = *pins;
+		*pins = STRV_INIT;
+	}
+	if (value_type(value_get(text->documents[SCHEMA_ROLE], "unsafeSkipCAVerification")) !=
+	    VALUE_BOOL)
+		return 0;
+	if (value_type(theirs) == VALUE_BOOL &&
+	    join->unsafe_skip_ca_verification != flat->unsafe_skip_ca_verification)
+		return refuse_other(text, "unsafeSkipCAVerification", theirs, err);
+	join->unsafe_skip_ca_verification = flat->unsafe_skip_ca_verification;
+	return 0;
+}
+
+static int merge_token(const struct schema_text *text, struct schema_role *flat,
+		       const struct role_host *host, struct role_join *join, struct error *err)
+{
+	/* With discovery by file a token can only be for the certificate. */
+	struct secret **target = join->file ? &join->tls_bootstrap_token : &join->token;
+	const struct value *theirs =
+	    join->file ? value_at(text->documents[SCHEMA_JOIN], "discovery", "tlsBootstrapToken")
+		       : join_discovery(text, "token");
+	_cleanup_(secret_unref) struct secret *token = NULL;
+	const char *key = NULL;
+	int r;
+
+	r = flat_token_key(text, flat, &key, err);
+	if (r < 0 || !key)
+		return r;
+	r = flat_token(text, flat, key, host, &token, err);
+	if (r < 0)
+		return r;
+	if (*target && secret_length(*target) > 0)
+		return secret_equal(*target, token) ? 0 : refuse_other(text, key, theirs, err);
+	secret_unref(*target);
+	*target = TAKE_PTR(token);
+	return 0;
+}
+
 static int merge_flat(const struct schema_text *text, struct schema_role *flat,
 		      const struct role_host *host, struct role *role, struct error *err)
 {
 	struct role_join *join = &role->join;
-	_cleanup_(secret_unref) struct secret *token = NULL;
 	int r;
 
 	if (!text->documents[SCHEMA_ROLE])
@@ -246,33 +362,13 @@ static int merge_flat(const struct schema_text *text, struct schema_role *flat,
 		return refuse_flat(text, role->kind, err);
 
 	join->replace_node = flat->replace_node;
-	join->unsafe_skip_ca_verification |= flat->unsafe_skip_ca_verification;
-	if (flat->endpoint && *flat->endpoint) {
-		if (join->endpoint || join->file)
-			return refuse_twice(text, "endpoint", err);
-		join->endpoint = TAKE_PTR(flat->endpoint);
-	}
-	if (flat->ca_cert_hashes.count > 0) {
-		if (join->ca_cert_hashes.count > 0)
-			return refuse_twice(text, "caCertHashes", err);
-		join->ca_cert_hashes = flat->ca_cert_hashes;
-		flat->ca_cert_hashes = STRV_INIT;
-	}
-	r = flat_token(text, flat, host, &token, err);
-	if (r < 0 || !token)
+	r = merge_endpoint(text, flat, join, err);
+	if (r < 0)
 		return r;
-	if (join->token && secret_length(join->token) > 0)
-		return schema_error(text, text->documents[SCHEMA_ROLE], err,
-				    "a token is also given by the JoinConfiguration in line %u",
-				    value_line(text->documents[SCHEMA_JOIN]));
-	/* With discovery by file a token can only be for the certificate. */
-	if (join->file && !join->tls_bootstrap_token)
-		join->tls_bootstrap_token = TAKE_PTR(token);
-	else {
-		secret_unref(join->token);
-		join->token = TAKE_PTR(token);
-	}
-	return 0;
+	r = merge_pins(text, flat, join, err);
+	if (r < 0)
+		return r;
+	return merge_token(text, flat, host, join, err);
 }
 
 /* Parsing. */

@@ -458,15 +458,65 @@ static int complete_control_plane(const struct schema_text *text, const struct r
 
 /* A worker. */
 
+/* Where it is said, or would be, which cluster a worker joins. */
+static const struct value *discovery_place(const struct schema_text *text)
+{
+	const struct value *join = text->documents[SCHEMA_JOIN];
+	const struct value *const places[] = {
+		value_at(join, "discovery", "bootstrapToken"),
+		value_get(join, "discovery"),
+		text->documents[SCHEMA_ROLE],
+		join,
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(places); i++)
+		if (value_type(places[i]) == VALUE_MAP)
+			return places[i];
+	return NULL;
+}
+
+static const char *no_cluster(const struct schema_text *text)
+{
+	const struct value *join = text->documents[SCHEMA_JOIN];
+
+	if (value_at(join, "discovery", "bootstrapToken"))
+		return "discovery.bootstrapToken.apiServerEndpoint is missing";
+	if (!text->documents[SCHEMA_ROLE])
+		return "discovery has neither bootstrapToken nor file: choose one";
+	return join ? "role is worker, and neither endpoint nor discovery of the JoinConfiguration "
+		      "says whose"
+		    : "role is worker, and no endpoint says whose";
+}
+
+static int complete_discovery(const struct schema_text *text, struct role_join *join,
+			      struct error *err)
+{
+	const struct value *place = discovery_place(text);
+
+	if (join->file && join->endpoint)
+		return schema_error(text, place, err,
+				    "discovery has both bootstrapToken and file: choose one");
+	if (!join->file && !join->endpoint)
+		return schema_error(text, place, err, "%s", no_cluster(text));
+	if (join->endpoint && !join->token)
+		return schema_error(text, place, err,
+				    text->documents[SCHEMA_ROLE]
+					? "role is worker, and there is no token, tokenFile or "
+					  "credential to join with"
+					: "discovery.bootstrapToken has no token");
+	if (join->endpoint && join->ca_cert_hashes.count == 0 && !join->unsafe_skip_ca_verification)
+		return schema_error(text, place, err,
+				    "no caCertHashes: without a pin of its CA any cluster that "
+				    "knows the token would be trusted; name a pin, or set "
+				    "unsafeSkipCAVerification");
+	return 0;
+}
+
 static int complete_worker(const struct schema_text *text, struct role *role, struct error *err)
 {
-	const struct value *document = text->documents[SCHEMA_JOIN] ? text->documents[SCHEMA_JOIN]
-								    : text->documents[SCHEMA_ROLE];
-	const struct value *token = value_at(document, "discovery", "bootstrapToken");
 	struct role_join *join = &role->join;
+	int r;
 
-	if (!token)
-		token = document;
 	if (join->file && strncmp(join->file, "file://", 7) == 0)
 		replace(&join->file, xstrdup(join->file + 7));
 	set_default(&join->ca_cert_path, "/etc/kubernetes/pki/ca.crt");
@@ -475,27 +525,9 @@ static int complete_worker(const struct schema_text *text, struct role *role, st
 	if (join->tls_bootstrap_token && secret_length(join->tls_bootstrap_token) == 0)
 		join->tls_bootstrap_token = secret_unref(join->tls_bootstrap_token);
 	complete_port(&join->endpoint, API_PORT);
-
-	if (join->file && join->endpoint)
-		return schema_error(text, token, err,
-				    "discovery has both bootstrapToken and file: choose one");
-	if (!join->file && !join->endpoint)
-		return schema_error(
-		    text, document, err,
-		    text->documents[SCHEMA_JOIN]
-			? "discovery has neither bootstrapToken nor file: choose one"
-			: "role is worker, and no endpoint says whose");
-	if (join->endpoint && !join->token)
-		return schema_error(text, token, err,
-				    text->documents[SCHEMA_JOIN]
-					? "discovery.bootstrapToken has no token"
-					: "role is worker, and there is no token, tokenFile or "
-					  "credential to join with");
-	if (join->endpoint && join->ca_cert_hashes.count == 0 && !join->unsafe_skip_ca_verification)
-		return schema_error(text, token, err,
-				    "no caCertHashes: without a pin of its CA any cluster that "
-				    "knows the token would be trusted; name a pin, or set "
-				    "unsafeSkipCAVerification");
+	r = complete_discovery(text, join, err);
+	if (r < 0)
+		return r;
 	if (!join->tls_bootstrap_token && join->token)
 		join->tls_bootstrap_token = secret_ref(join->token);
 	return 0;

@@ -1,4 +1,6 @@
-/* The table of JoinConfiguration (kubeadm.k8s.io/v1beta4); see schema.h. */
+/* The table of JoinConfiguration (kubeadm.k8s.io/v1beta4); see schema.h. What it must say about the
+ * cluster may stand in the flat fields of RoleConfiguration too, so that no row here requires it.
+ */
 #include <errno.h>
 
 #include "agentd/schema/checks.h"
@@ -16,8 +18,7 @@ static const struct decode_row token_rows[] = {
 	{ "token", DECODE_SECRET, DECODE_FIELD(struct role, join.token), .check = check_token,
 	  .help = "Token for reading cluster-info, id.secret" },
 	{ "apiServerEndpoint", DECODE_STRING, DECODE_FIELD(struct role, join.endpoint),
-	  .flags = DECODE_REQUIRED, .check = check_endpoint_port,
-	  .help = "host:port of the control plane" },
+	  .check = check_endpoint_port, .help = "host:port of the control plane" },
 	{ "caCertHashes", DECODE_STRINGS, DECODE_FIELD(struct role, join.ca_cert_hashes),
 	  .check = check_pin, .help = "Pins of the cluster's CA: sha256: and 64 hex digits" },
 	{ "unsafeSkipCAVerification", DECODE_BOOL,
@@ -68,7 +69,7 @@ const struct decode_row schema_join_rows[] = {
 	{ "kind", DECODE_NOTHING, .help = "JoinConfiguration" },
 	{ "nodeRegistration", DECODE_MAP, DECODE_FIELD(struct role, node), .rows = schema_node_rows,
 	  .help = "How the node registers itself" },
-	{ "discovery", DECODE_MAP, .rows = discovery_rows, .flags = DECODE_REQUIRED,
+	{ "discovery", DECODE_MAP, .rows = discovery_rows,
 	  .help = "How the cluster is found: one of bootstrapToken and file" },
 	{ "caCertPath", DECODE_STRING, DECODE_FIELD(struct role, join.ca_cert_path),
 	  .flags = DECODE_FIXED, .check = check_ca_path, .standard = "/etc/kubernetes/pki/ca.crt",

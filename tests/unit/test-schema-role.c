@@ -185,6 +185,35 @@ START_TEST(test_flat_token_with_discovery_by_file_is_for_the_certificate)
 }
 END_TEST
 
+START_TEST(test_flat_fields_are_the_discovery_of_a_join_document_without_one)
+{
+	_cleanup_(role_unref) struct role *role = test_role(
+	    &host,
+	    ROLE("role: worker, endpoint: a, unsafeSkipCAVerification: true, "
+		 "tokenFile: /etc/agentd/token") "---\n" JOIN("nodeRegistration: {name: w, taints: "
+							      "[{key: k, effect: "
+							      "NoSchedule}], kubeletExtraArgs: "
+							      "[{name: v, value: \"2\"}]}"));
+
+	ck_assert_str_eq(role->node.name, "w");
+	ck_assert_uint_eq(role->node.taints.count, 1);
+	ck_assert_str_eq(role->node.kubelet_extra_args.items[0].value, "2");
+	ck_assert_str_eq(role->join.endpoint, "a:6443");
+	ck_assert_str_eq(secret_bytes(role->join.token), TOKEN);
+	ck_assert_str_eq(secret_bytes(role->join.tls_bootstrap_token), TOKEN);
+}
+END_TEST
+
+START_TEST(test_flat_fields_may_not_contradict_the_join_document)
+{
+	test_refused(&host,
+		     ROLE("role: worker, tokenFile: /etc/agentd/token") "---\n" JOIN(
+			 "discovery: {bootstrapToken: {apiServerEndpoint: \"a:1\", token: "
+			 "bbbbbb.r4t5y6u7i8o9p0a1, unsafeSkipCAVerification: true}}"),
+		     "role.yaml:1:84: tokenFile is not what the JoinConfiguration says in line 3");
+}
+END_TEST
+
 START_TEST(test_kubeadm_documents_alone_say_what_the_host_is)
 {
 	_cleanup_(role_unref) struct role *init = test_role(&host, INIT("skipPhases: []"));
@@ -343,6 +372,8 @@ Suite *suite_role(void)
 	tcase_add_test(tcase, test_token_comes_from_a_file);
 	tcase_add_test(tcase, test_token_comes_from_a_credential);
 	tcase_add_test(tcase, test_flat_token_with_discovery_by_file_is_for_the_certificate);
+	tcase_add_test(tcase, test_flat_fields_are_the_discovery_of_a_join_document_without_one);
+	tcase_add_test(tcase, test_flat_fields_may_not_contradict_the_join_document);
 	tcase_add_test(tcase, test_kubeadm_documents_alone_say_what_the_host_is);
 	tcase_add_test(tcase, test_name_of_the_kubelets_arguments_is_the_nodes);
 	tcase_add_test(tcase, test_version_label_is_the_kubelets_version);
