@@ -320,6 +320,7 @@ struct value *status_value(struct status *status, const struct status_input *inp
 {
 	const struct context *ctx = input->ctx;
 	struct value *map = value_new_map(), *conditions = value_new_list();
+	_cleanup_(value_unref) struct value *of_rows = report_conditions(input->engine);
 	struct value *rows = report_rows(input->engine);
 
 	map = value_put(map, "version", value_new_string(AGENTD_VERSION));
@@ -330,6 +331,8 @@ struct value *status_value(struct status *status, const struct status_input *inp
 			   "generation", "reached");
 	for (enum condition i = 0; i < _CONDITION_MAX; i++)
 		conditions = value_append(conditions, condition_value(status, i, input, rows));
+	VALUE_FOREACH(i, of_rows)
+		conditions = value_append(conditions, value_ref(value_item(of_rows, i)));
 	map = value_put(map, "conditions", conditions);
 	map = value_put(map, "rows", rows);
 	map = value_put(map, "hints", hints_value(input));

@@ -62,7 +62,7 @@ static void log_transition(const struct row *row, int level, const char *stage, 
 	log_fields(level, fields, "%s: %s", row->resource->name, text);
 }
 
-/* Triggers and marks. */
+/* Marks. */
 
 bool engine_mark(struct engine *engine, const char *name)
 {
@@ -79,107 +79,6 @@ bool engine_mark(struct engine *engine, const char *name)
 	return found;
 }
 
-static bool path_matches(const char *watched, const char *path)
-{
-	size_t length = strlen(watched);
-
-	if (length > 1 && watched[length - 1] == '/')
-		return strncmp(watched, path, length) == 0;
-	return strcmp(watched, path) == 0;
-}
-
-static bool object_matches(const char *collection, const char *name, const char *of_collection,
-			   const char *of_name)
-{
-	return strcmp(collection, of_collection) == 0 &&
-	       (!name || !of_name || strcmp(name, of_name) == 0);
-}
-
-/* Splits "COLLECTION NAME" of a dynamic list at its blank. */
-static const char *split_object(const char *entry, struct buf *collection)
-{
-	const char *blank = strchr(entry, ' ');
-
-	buf_reset(collection);
-	(void)buf_append(collection, entry, blank ? (size_t)(blank - entry) : strlen(entry));
-	return blank ? blank + 1 : NULL;
-}
-
-static bool dynamic_matches(const struct row *row, enum trigger_kind kind, const char *text,
-			    const char *name)
-{
-	_cleanup_(buf_done) struct buf collection = BUF_INIT(1024);
-
-	if (kind == TRIGGER_PATH) {
-		STRV_FOREACH(path, &row->dynamic.paths)
-			if (path_matches(path, text))
-				return true;
-	}
-	if (kind == TRIGGER_OBJECT) {
-		STRV_FOREACH(entry, &row->dynamic.objects) {
-			const char *named = split_object(entry, &collection);
-
-			if (object_matches(collection.data, named, text, name))
-				return true;
-		}
-	}
-	return false;
-}
-
-static bool trigger_matches(const struct row *row, const struct trigger *trigger,
-			    enum trigger_kind kind, const char *text, const char *name)
-{
-	if (trigger->kind == TRIGGER_DYNAMIC)
-		return dynamic_matches(row, kind, text, name);
-	if (trigger->kind != kind)
-		return false;
-	if (kind == TRIGGER_PATH)
-		return path_matches(trigger->text, text);
-	if (kind == TRIGGER_OBJECT)
-		return object_matches(trigger->text, trigger->name, text, name);
-	return strcmp(trigger->text, text) == 0;
-}
-
-void engine_mark_trigger(struct engine *engine, enum trigger_kind kind, const char *text,
-			 const char *name)
-{
-	for (size_t i = 0; i < engine->count; i++) {
-		struct row *row = &engine->rows[i];
-
-		if (!row->active)
-			continue;
-		for (size_t t = 0; t < RESOURCE_TRIGGERS_MAX; t++)
-			if (trigger_matches(row, &row->resource->triggers[t], kind, text, name))
-				row->stale = true;
-	}
-}
-
-void engine_triggers(struct engine *engine, engine_trigger_fn fn, void *userdata)
-{
-	_cleanup_(buf_done) struct buf collection = BUF_INIT(1024);
-
-	for (size_t i = 0; i < engine->count; i++) {
-		struct row *row = &engine->rows[i];
-
-		if (!row->active)
-			continue;
-		for (size_t t = 0; t < RESOURCE_TRIGGERS_MAX; t++) {
-			const struct trigger *trigger = &row->resource->triggers[t];
-
-			if (trigger->kind == TRIGGER_PATH || trigger->kind == TRIGGER_UNIT ||
-			    trigger->kind == TRIGGER_OBJECT)
-				fn(trigger->kind, trigger->text, trigger->name, userdata);
-		}
-		STRV_FOREACH(path, &row->dynamic.paths)
-			fn(TRIGGER_PATH, path, NULL, userdata);
-		STRV_FOREACH(entry, &row->dynamic.objects) {
-			const char *name = split_object(entry, &collection);
-
-			fn(TRIGGER_OBJECT, collection.data, name, userdata);
-		}
-	}
-}
-
 /* The role. */
 
 static void forget_task(struct row *row)
@@ -194,20 +93,46 @@ static void forget_task(struct row *row)
 static void deactivate(struct row *row)
 {
 	forget_task(row);
+	row->settled = row->repairing = false;
 	strv_done(&row->dynamic.paths);
 	strv_done(&row->dynamic.objects);
 	row->active = row->observed = row->stale = false;
 	row->verdict = UNKNOWN;
-	row->why.text[0] = '\0';
+	row->why = (struct why){ .text = "" };
 	row->error = ERROR_INIT;
+}
+
+/* The ledger notes with which generation of the role a row was in sync: what differs from then on
+ * was changed by another hand, also while agentd was not running. */
+static bool was_settled(const struct row *row)
+{
+	const char *note = ledger_note(row->engine->ledger, row->resource->name, "generation");
+	char generation[24];
+
+	(void)snprintf(generation, sizeof(generation), "%" PRIu64, row->engine->generation);
+	return note && strcmp(note, generation) == 0;
+}
+
+static void note_settled(struct row *row)
+{
+	char generation[24];
+
+	row->settled = true;
+	if (!row->resource->apply)
+		return;
+	(void)snprintf(generation, sizeof(generation), "%" PRIu64, row->engine->generation);
+	ledger_set_note(row->engine->ledger, row->resource->name, "generation", generation);
 }
 
 static void activate(struct row *row)
 {
 	struct engine *engine = row->engine;
 
+	if (!row->active)
+		row->condition_since_s = clock_wall(loop_clock(engine->loop));
 	row->active = row->stale = true;
-	row->observed = false;
+	row->observed = row->repairing = false;
+	row->settled = was_settled(row);
 	row->next_try_ns = 0;
 	row->look_again_ns = UINT64_MAX;
 	row->look_interval_ns = 0;
@@ -303,12 +228,24 @@ static void mark_dependants(struct row *row)
 	}
 }
 
+static void told_repaired(struct row *row)
+{
+	const struct engine_hooks *hooks = &row->engine->hooks;
+
+	if (row->repairing && hooks->repaired)
+		hooks->repaired(hooks->userdata, row->resource, &row->drift,
+				now_ns(row->engine) - row->drifted_ns);
+	row->repairing = false;
+}
+
 static void settle(struct row *row)
 {
 	struct ledger *ledger = row->engine->ledger;
 
 	if (row->verdict != IN_SYNC)
 		return;
+	told_repaired(row);
+	note_settled(row);
 	row->fruitless = 0;
 	row->error = ERROR_INIT;
 	row->next_try_ns = 0;
@@ -317,12 +254,24 @@ static void settle(struct row *row)
 		ledger_set(ledger, row->resource->name, LEDGER_APPLIED);
 }
 
+static void tell_transition(struct row *row, enum verdict former)
+{
+	const struct engine_hooks *hooks = &row->engine->hooks;
+	const char *text = row->why.text;
+
+	log_transition(row, LOG_INFO, NULL, text[0] ? text : verdict_name(row->verdict));
+	if (hooks->transition)
+		hooks->transition(hooks->userdata, row->resource, former, row->verdict, &row->why);
+	mark_dependants(row);
+}
+
 /* Returns whether something changed that others may care about. */
 static bool observe(struct row *row)
 {
 	struct engine *engine = row->engine;
 	struct why why = { .text = "" };
-	enum verdict verdict;
+	enum verdict verdict, former = row->observed ? row->verdict : UNKNOWN;
+	int64_t now = clock_wall(loop_clock(engine->loop));
 	bool changed;
 
 	row->stale = false;
@@ -330,18 +279,20 @@ static bool observe(struct row *row)
 	verdict = row->resource->observe(engine->context, row->resource, &why);
 	changed = !row->observed || verdict != row->verdict;
 	if (changed)
-		row->since_s = clock_wall(loop_clock(engine->loop));
+		row->since_s = now;
+	if (verdict_truth(verdict) != verdict_truth(row->verdict))
+		row->condition_since_s = now;
+	if (verdict != IN_SYNC && (!row->observed || row->verdict == IN_SYNC))
+		row->drifted_ns = now_ns(engine);
 	if (changed || strcmp(why.text, row->why.text) != 0)
 		engine->hooks.changed(engine->hooks.userdata);
 	row->observed = true;
 	row->verdict = verdict;
 	row->why = why;
 	schedule_look(row, changed);
+	if (changed)
+		tell_transition(row, former);
 	settle(row);
-	if (changed) {
-		log_transition(row, LOG_INFO, NULL, why.text[0] ? why.text : verdict_name(verdict));
-		mark_dependants(row);
-	}
 	return changed;
 }
 
@@ -427,6 +378,13 @@ static void start(struct row *row)
 		.role = engine->role ? role_ref(engine->role) : NULL,
 	};
 	row->tasks++;
+	if (row->settled && !row->why.planned) {
+		if (!row->repairing)
+			row->drift = row->why;
+		row->repairing = true;
+		if (engine->hooks.repairing)
+			engine->hooks.repairing(engine->hooks.userdata, row->resource, &row->why);
+	}
 	row->task = task_new(engine->loop, row->resource->apply, &row->run, NULL, task_ended, row);
 	log_debug("%s: %s", row->resource->name, row->why.text);
 	engine->hooks.changed(engine->hooks.userdata);

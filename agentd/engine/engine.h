@@ -22,6 +22,17 @@ struct engine_hooks {
 	void (*triggers_changed)(void *userdata);
 	/* A row changed: status watchers are told. */
 	void (*changed)(void *userdata);
+	/* For history, events and counters; each may be NULL, and none may change the engine.
+	 *
+	 * A row has another verdict than before, or its first one (former = UNKNOWN). */
+	void (*transition)(void *userdata, const struct resource *resource, enum verdict former,
+			   enum verdict verdict, const struct why *why);
+	/* A row that had been in sync with this role was changed by another hand, and its stages
+	 * are about to start: the last moment to keep what that hand made. */
+	void (*repairing)(void *userdata, const struct resource *resource, const struct why *drift);
+	/* It was seen in sync again, so long after the drift was. */
+	void (*repaired)(void *userdata, const struct resource *resource, const struct why *drift,
+			 uint64_t took_ns);
 	void *userdata;
 };
 
@@ -55,6 +66,9 @@ void engine_pass(struct engine *engine);
 typedef void (*engine_trigger_fn)(enum trigger_kind kind, const char *text, const char *name,
 				  void *userdata);
 void engine_triggers(struct engine *engine, engine_trigger_fn fn, void *userdata);
+
+/* Appends the paths that a row watches, as its triggers name them. */
+void engine_paths(const struct engine *engine, const char *name, struct strv *ret);
 
 /* Whether all rows of the role are in sync and observed for the current role. */
 bool engine_is_converged(const struct engine *engine);

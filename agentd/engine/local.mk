@@ -5,4 +5,5 @@ libengine_a_SOURCES = \
 	agentd/engine/order.c agentd/engine/order.h \
 	agentd/engine/report.c agentd/engine/report.h \
 	agentd/engine/resource.c agentd/engine/resource.h \
-	agentd/engine/state.h
+	agentd/engine/state.h \
+	agentd/engine/triggers.c

@@ -93,6 +93,64 @@ struct value *report_rows(const struct engine *engine)
 	return list;
 }
 
+/* The row that tells a condition: of those of its type the first that is not in sync, else the one
+ * that came into sync last. NULL where an earlier row has the same type and tells it already. */
+static const struct row *teller(const struct engine *engine, const struct row *first)
+{
+	const char *type = first->resource->condition;
+	const struct row *latest = first;
+
+	for (size_t i = 0; i < engine->count; i++) {
+		const struct row *row = &engine->rows[i];
+
+		if (!row->active || !row->resource->condition ||
+		    strcmp(row->resource->condition, type) != 0)
+			continue;
+		if (row < first)
+			return NULL;
+		if (row->verdict != IN_SYNC)
+			return row;
+		if (row->condition_since_s > latest->condition_since_s)
+			latest = row;
+	}
+	return latest;
+}
+
+static struct value *condition_value(const struct row *row)
+{
+	static const char *const truths[] = {
+		[NOT_KNOWN] = "Unknown",
+		[NOT_TRUE] = "False",
+		[IS_TRUE] = "True",
+	};
+	const char *reason = row->why.reason[0] ? row->why.reason : verdict_reason(row->verdict);
+	const char *message = error_is_set(&row->error) ? row->error.message : row->why.text;
+	struct value *map = value_new_map();
+
+	map = value_put(map, "type", value_new_string(row->resource->condition));
+	map = value_put(map, "status", value_new_string(truths[verdict_truth(row->verdict)]));
+	map = value_put(map, "reason", value_new_string(reason));
+	map = value_put(map, "message", value_new_string(message));
+	return value_put(map, "since", time_text(row->condition_since_s));
+}
+
+struct value *report_conditions(const struct engine *engine)
+{
+	struct value *list = value_new_list();
+
+	for (size_t i = 0; i < engine->count; i++) {
+		const struct row *row = &engine->rows[i];
+
+		if (row->active && row->resource->condition)
+			row = teller(engine, row);
+		else
+			row = NULL;
+		if (row)
+			list = value_append(list, condition_value(row));
+	}
+	return list;
+}
+
 struct value *report_plan(const struct engine *engine)
 {
 	struct value *list = value_new_list();

@@ -14,9 +14,21 @@ static const char *const verdict_names[] = {
 	[UNKNOWN] = "unknown",
 };
 
+static const char *const verdict_reasons[] = {
+	[IN_SYNC] = "InSync",
+	[DRIFTED] = "Drifted",
+	[BLOCKED] = "Blocked",
+	[UNKNOWN] = "Unknown",
+};
+
 const char *verdict_name(enum verdict verdict)
 {
 	return names_text(verdict_names, ARRAY_SIZE(verdict_names), (int)verdict);
+}
+
+const char *verdict_reason(enum verdict verdict)
+{
+	return names_text(verdict_reasons, ARRAY_SIZE(verdict_reasons), (int)verdict);
 }
 
 void why_set(struct why *why, const char *format, ...)
@@ -40,6 +52,16 @@ void why_add(struct why *why, const char *format, ...)
 	va_start(args, format);
 	(void)vsnprintf(why->text + used, sizeof(why->text) - used, format, args);
 	va_end(args);
+}
+
+void why_reason(struct why *why, const char *reason)
+{
+	(void)snprintf(why->reason, sizeof(why->reason), "%s", reason);
+}
+
+void why_planned(struct why *why)
+{
+	why->planned = true;
 }
 
 void run_keep(struct task *task, void *state, void (*free_state)(void *state))

@@ -23,15 +23,24 @@ enum verdict {
 	UNKNOWN, /* cannot be seen now, or waits for something that comes by itself */
 	_VERDICT_MAX,
 };
-const char *verdict_name(enum verdict verdict); /* "in-sync", "drifted", ... */
+const char *verdict_name(enum verdict verdict);	  /* "in-sync", "drifted", ... */
+const char *verdict_reason(enum verdict verdict); /* "InSync", "Drifted", ... */
 
-/* The reason in words for operators: "certificate expires in 3 days". Lines are joined by "; ". */
+/* The reason in words for operators: "certificate expires in 3 days". Lines are joined by "; ".
+ * Beside them one word for programs, which is the reason of the row's condition. */
 struct why {
 	char text[1024];
+	char reason[48]; /* CamelCase; empty = the verdict's */
+	bool planned;	 /* the difference is agentd's own doing, see why_planned() */
 };
 /* Sets (or with why_add() appends to) the text; cut at the end where it does not fit. */
 void why_set(struct why *why, const char *format, ...) PRINTF_LIKE(2, 3);
 void why_add(struct why *why, const char *format, ...) PRINTF_LIKE(2, 3);
+/* The word for programs: "ExpiresSoon". It stays when the text is set again. */
+void why_reason(struct why *why, const char *reason);
+/* What differs was to be changed now, such as a certificate that is due: putting it right is no
+ * repair, keeps nobody's version aside and is no fight. */
+void why_planned(struct why *why);
 
 enum trigger_kind {
 	TRIGGER_NONE,
@@ -107,6 +116,10 @@ struct resource {
 	 * is what was last applied, its dependants go on (architecture rule 4). NULL = they wait.
 	 */
 	bool (*stands)(struct context *ctx, const struct resource *row);
+	/* The row is told as a condition of this type in Status, True exactly while it is in sync:
+	 * worded so that True is fine ("CertificatesValid"). Rows of the same type make one
+	 * condition, of which the first that is not in sync tells. */
+	const char *condition;
 	const void *data; /* the row's own, such as a pki profile or an object's description */
 };
 

@@ -12,7 +12,12 @@ struct row {
 	bool observed; /* since the role was set */
 	enum verdict verdict;
 	struct why why;
-	int64_t since_s; /* wall clock of the verdict's last change */
+	int64_t since_s;	   /* wall clock of the verdict's last change */
+	int64_t condition_since_s; /* of its last change between in sync, not, and unknown */
+	bool settled;		   /* it has been in sync with this generation of the role */
+	bool repairing;	  /* a task was started because of a drift, and it is not in sync yet */
+	struct why drift; /* what the repair is about */
+	uint64_t drifted_ns;
 	struct trigger_list dynamic;
 
 	struct task *task;
@@ -42,6 +47,13 @@ struct engine {
 	struct error ledger_error; /* the ledger cannot be saved: nothing is started */
 	bool in_pass;
 };
+
+/* What a condition tells apart. */
+enum truth { NOT_KNOWN, NOT_TRUE, IS_TRUE };
+static inline enum truth verdict_truth(enum verdict verdict)
+{
+	return verdict == UNKNOWN ? NOT_KNOWN : verdict == IN_SYNC ? IS_TRUE : NOT_TRUE;
+}
 
 const struct row *engine_find(const struct engine *engine, const char *name);
 /* The first need that keeps a row from being applied, NULL if there is none. */

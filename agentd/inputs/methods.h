@@ -40,9 +40,11 @@ struct methods_hooks {
 	 *	kubernetesVersion  "v1.36.3"
 	 *	conditions         [{type, status, reason, message, since}]: Ready, Converged,
 	 *	                   RoleFileValid, PreflightPassed, APIServerReachable, PodNetwork,
-	 *... status is "True", "False" or "Unknown", since is RFC 3339. All are worded so that
-	 *"True" is fine. rows               as agentd/engine/report.h gives them hints [text]: what
-	 *an operator may want to do next counters           {wakeups, requests}
+	 *	                   SecretsPrivate, and those of rows (.condition); status is "True",
+	 *	                   "False" or "Unknown", since is RFC 3339; "True" is always fine
+	 *	rows               as agentd/engine/report.h gives them
+	 *	hints              [text]: what an operator may want to do next
+	 *	counters           {wakeups, requests}
 	 *
 	 * Texts that do not apply are absent. There is no secret in it. */
 	struct value *(*status)(void *userdata);

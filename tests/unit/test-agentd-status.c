@@ -30,7 +30,11 @@ static enum verdict observe_admin(struct context *ctx, const struct resource *ro
 
 static const struct resource rows[] = {
 	{ .name = "preflight", .title = "", .roles = FOR_ANY, .observe = observe_preflight },
-	{ .name = "kubeconfig-admin", .title = "", .roles = FOR_ANY, .observe = observe_admin },
+	{ .name = "kubeconfig-admin",
+	  .title = "",
+	  .roles = FOR_ANY,
+	  .observe = observe_admin,
+	  .condition = "AdminCanWork" },
 	{ .name = "node-ready", .title = "", .roles = FOR_ANY, .observe = observe_node },
 };
 static const struct resource *const list[] = { &rows[0], &rows[1], &rows[2], NULL };
@@ -55,7 +59,9 @@ static void silent(int level, const char *scope, const char *message, void *user
 
 static void setup(void)
 {
-	struct engine_hooks hooks = { prepare, ignore, ignore, NULL };
+	struct engine_hooks hooks = { .prepare = prepare,
+				      .triggers_changed = ignore,
+				      .changed = ignore };
 
 	log_set_sink(silent, NULL);
 	world_init();
@@ -190,6 +196,7 @@ static const struct {
 	{ "no network",     no_network,  "PodNetwork", "False", "Missing", "install a CNI add-on" },
 	{ "network",        network,     "PodNetwork", "True", "Present", "" },
 	{ "private",        good,        "SecretsPrivate", "True", "Private", "" },
+	{ "a row's",        good,        "AdminCanWork", "True", "InSync", "" },
 	{ "exposed",        exposed,     "SecretsPrivate", "False", "SecretExposed", "chmod 0600" },
 };
 /* clang-format on */

@@ -4,8 +4,10 @@
  * until the next command, empty lines and those that begin with # do not count. Commands:
  *
  *	row NAME [needs A,B] [lane L] [every S] [roles worker] [observe-only] [stands]
- *	world NAME VERDICT [REASON]     what observe answers from now on (nobody is told)
- *	role control-plane|worker|none  sets the role, next generation
+ *	world NAME VERDICT [REASON]     what observe answers from now on (nobody is told); the
+ *	                                reason "due" means that agentd wanted it to differ
+ *	role control-plane|worker|none [again]
+ *	                                sets the role, next generation or the same as before
  *	mark NAME                       something happened to it
  *	path PATH                       a path changed (rows have the path /NAME)
  *	finish NAME [VERDICT]           the running task succeeds, after which the world is VERDICT
@@ -72,6 +74,8 @@ static enum verdict fake_observe(struct context *ctx, const struct resource *row
 {
 	(void)ctx;
 	why_set(why, "%s", fake_of(row)->reason);
+	if (strcmp(fake_of(row)->reason, "due") == 0)
+		why_planned(why);
 	return fake_of(row)->verdict;
 }
 
@@ -144,6 +148,23 @@ static void prepare(void *userdata, int64_t wall_s)
 	(void)wall_s;
 }
 
+static void repairing(void *userdata, const struct resource *resource, const struct why *drift)
+{
+	struct script *script = userdata;
+
+	(void)buf_printf(&script->trace, "%s: repairing what was %s\n", resource->name,
+			 drift->text);
+}
+
+static void repaired(void *userdata, const struct resource *resource, const struct why *drift,
+		     uint64_t took_ns)
+{
+	struct script *script = userdata;
+
+	(void)buf_printf(&script->trace, "%s: repaired what was %s, %.3g s\n", resource->name,
+			 drift->text, (double)took_ns / (double)NSEC_PER_SEC);
+}
+
 static void hook(void *userdata)
 {
 	struct script *script = userdata;
@@ -154,7 +175,12 @@ static void hook(void *userdata)
 
 static void start_engine(struct script *script)
 {
-	struct engine_hooks hooks = { prepare, nothing, nothing, script };
+	struct engine_hooks hooks = { .prepare = prepare,
+				      .triggers_changed = nothing,
+				      .changed = nothing,
+				      .repairing = repairing,
+				      .repaired = repaired,
+				      .userdata = script };
 	struct error err = ERROR_INIT;
 
 	ck_assert_int_eq(ledger_open(script->directory, &script->ledger, &err), 0);
@@ -255,7 +281,7 @@ static void set_world(struct fake *fake, const char *verdict, const char *reason
 	(void)snprintf(fake->reason, sizeof(fake->reason), "%s", reason ? reason : "");
 }
 
-static void command_role(struct script *script, const char *kind)
+static void command_role(struct script *script, const char *kind, bool again)
 {
 	struct role *role;
 
@@ -268,7 +294,8 @@ static void command_role(struct script *script, const char *kind)
 	role = NEW(struct role);
 	role->refs = 1;
 	role->kind = strcmp(kind, "worker") == 0 ? ROLE_WORKER : ROLE_CONTROL_PLANE;
-	role->generation = ++script->generation;
+	script->generation += !again;
+	role->generation = script->generation;
 	engine_set_role(script->engine, role,
 			role->kind == ROLE_WORKER ? FOR_WORKER : FOR_CONTROL_PLANE,
 			role->generation);
@@ -312,7 +339,7 @@ static void command(struct script *script, const char *line)
 		set_world(find(script, words.items[1]), words.items[2],
 			  words.count > 3 ? words.items[3] : NULL);
 	else if (strcmp(name, "role") == 0)
-		command_role(script, words.items[1]);
+		command_role(script, words.items[1], words.count > 2);
 	else if (strcmp(name, "mark") == 0)
 		ck_assert(engine_mark(script->engine, words.items[1]));
 	else if (strcmp(name, "path") == 0)
