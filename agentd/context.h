@@ -6,6 +6,7 @@
 #include "agentd/cri/cri.h"
 #include "agentd/engine/ledger.h"
 #include "agentd/engine/resource.h"
+#include "agentd/history.h"
 #include "agentd/kube/client.h"
 #include "agentd/kube/objects.h"
 #include "agentd/role.h"
@@ -24,6 +25,7 @@ struct context {
 	struct bus *bus;
 	struct units *units;
 	struct ledger *ledger;
+	struct history *history; /* NULL in tests of rows */
 	struct objects *objects; /* caches of cluster objects */
 	struct role *role;	 /* NULL without a role */
 	struct kube *kube;    /* this node's identity at the API server; NULL before there is one */

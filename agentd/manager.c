@@ -525,6 +525,7 @@ static int load_state(struct manager *m, struct role **ret_role, struct error *e
 {
 	_cleanup_free_ char *state = context_path(&m->ctx, "/var/lib/agentd");
 	_cleanup_free_ char *role = context_state_path(&m->ctx, "role.json");
+	_cleanup_free_ char *history = context_state_path(&m->ctx, "history.json");
 	struct role_host host = role_host(m);
 	int r;
 
@@ -537,6 +538,7 @@ static int load_state(struct manager *m, struct role **ret_role, struct error *e
 	r = ledger_open(state, &m->ctx.ledger, err);
 	if (r < 0)
 		return r;
+	m->ctx.history = history_open(m->ctx.loop, history);
 	return role_store_open(role, &host, &m->store, ret_role, err);
 }
 
@@ -632,6 +634,7 @@ struct manager *manager_free(struct manager *m)
 	role_store_free(m->store);
 	role_unref(m->ctx.role);
 	ledger_free(m->ctx.ledger);
+	history_free(m->ctx.history);
 	loop_timer_free(m->watchdog);
 	loop_timer_free(m->version_timer);
 	for (size_t i = 0; i < ARRAY_SIZE(m->signals); i++)

@@ -1,6 +1,7 @@
 noinst_LIBRARIES += libcommon.a
 libcommon_a_SOURCES = \
 	common/macros.h \
+	common/message-ids.h \
 	common/alloc.c \
 	common/alloc.h \
 	common/error.c \

@@ -12,6 +12,7 @@
 #include "agentd/role.h"
 #include "common/alloc.h"
 #include "common/log.h"
+#include "common/message-ids.h"
 
 LOG_SCOPE("engine");
 
@@ -20,9 +21,6 @@ LOG_SCOPE("engine");
 #define LOOK_SLACK_NS (NSEC_PER_SEC / 2)
 #define FRUITLESS_NS  (NSEC_PER_SEC / 4)
 #define STORAGE_NS    (10 * NSEC_PER_SEC)
-
-/* Finds transitions in the journal: journalctl MESSAGE_ID=... */
-#define MESSAGE_ID_TRANSITION "8d6f6f1c9e1b4d0f8a3f6b1f0c5e7a21"
 
 static uint64_t now_ns(const struct engine *engine)
 {

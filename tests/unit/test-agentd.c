@@ -9,6 +9,7 @@ int main(void)
 	int failed;
 
 	srunner_add_suite(runner, suite_agentd_status());
+	srunner_add_suite(runner, suite_agentd_history());
 	srunner_run_all(runner, CK_ENV);
 	failed = srunner_ntests_failed(runner);
 	srunner_free(runner);

@@ -5,3 +5,4 @@
 
 Suite *suite_agentd_store(void);
 Suite *suite_agentd_status(void);
+Suite *suite_agentd_history(void);
