@@ -32,6 +32,23 @@ const char *role_kind_name(enum role_kind kind)
 	return names_text(kind_names, ARRAY_SIZE(kind_names), (int)kind);
 }
 
+static const char *const class_names[] = {
+	[CLASS_NONE] = "none",
+	[CLASS_CERTIFICATES] = "certificates",
+	[CLASS_KUBECONFIGS] = "kubeconfigs",
+	[CLASS_STATIC_PODS] = "staticPods",
+	[CLASS_KUBELET] = "kubelet",
+	[CLASS_CLUSTER_OBJECTS] = "clusterObjects",
+	[CLASS_ADDONS] = "addons",
+	[CLASS_NODE] = "node",
+	[CLASS_TOKENS] = "tokens",
+};
+
+const char *resource_class_name(enum resource_class class)
+{
+	return names_text(class_names, ARRAY_SIZE(class_names), (int)class);
+}
+
 struct role *role_ref(const struct role *role)
 {
 	struct role *mine = (struct role *)role;
@@ -227,7 +244,8 @@ static int refuse_flat(const struct schema_text *text, enum role_kind kind, stru
 		bool empty = value_type(value) == VALUE_NULL ||
 			     (value_type(value) == VALUE_BOOL && !value_is_true(value));
 
-		if (!empty && row->kind != DECODE_NOTHING && strcmp(row->key, "role") != 0)
+		if (!empty && row->kind != DECODE_NOTHING && strcmp(row->key, "role") != 0 &&
+		    strcmp(row->key, "policy") != 0)
 			return schema_error(text, value, err, "%s is for a worker, and role is %s",
 					    row->key, role_kind_name(kind));
 	}
@@ -358,6 +376,7 @@ static int merge_flat(const struct schema_text *text, struct schema_role *flat,
 
 	if (!text->documents[SCHEMA_ROLE])
 		return 0;
+	role->policy = flat->policy;
 	if (role->kind != ROLE_WORKER)
 		return refuse_flat(text, role->kind, err);
 

@@ -18,6 +18,26 @@
 enum role_kind { ROLE_NONE, ROLE_CONTROL_PLANE, ROLE_WORKER };
 const char *role_kind_name(enum role_kind kind); /* "none", "control-plane", "worker" */
 
+/* Classes of resources, by which a role says what agentd may change. */
+enum resource_class {
+	CLASS_NONE, /* only looks, or writes agentd's own state: no policy is about it */
+	CLASS_CERTIFICATES,
+	CLASS_KUBECONFIGS,
+	CLASS_STATIC_PODS,
+	CLASS_KUBELET,
+	CLASS_CLUSTER_OBJECTS,
+	CLASS_ADDONS,
+	CLASS_NODE,
+	CLASS_TOKENS,
+	_CLASS_MAX,
+};
+const char *resource_class_name(enum resource_class class); /* "certificates", "staticPods", ... */
+
+/* RoleConfiguration.policy: enforced is repaired, observed is looked at and reported only. */
+struct role_policy {
+	bool observed[_CLASS_MAX]; /* never of CLASS_NONE */
+};
+
 struct role_arg {
 	char *name, *value;
 };
@@ -108,6 +128,7 @@ struct role {
 	/* timeouts.controlPlaneComponentHealthCheck: how long a component may take to start. */
 	int64_t component_health_timeout_s;
 	struct role_tokens tokens; /* control plane: at least one; none on a worker */
+	struct role_policy policy;
 	struct role_cluster cluster;
 	struct role_join join;		/* worker */
 	struct value *kubelet;		/* KubeletConfiguration as written, or NULL */

@@ -296,6 +296,13 @@ static bool observe(struct row *row)
 
 /* Tasks. */
 
+bool engine_only_observes(const struct row *row)
+{
+	const struct role *role = row->engine->role;
+
+	return role && role->policy.observed[row->resource->class];
+}
+
 const struct row *engine_blocking_need(const struct row *row)
 {
 	const struct engine *engine = row->engine;
@@ -309,6 +316,10 @@ const struct row *engine_blocking_need(const struct row *row)
 		/* What it makes is a file, and the file stands: no reason to wait. */
 		if (need->observed && need->verdict == UNKNOWN && resource->stands &&
 		    resource->stands(engine->context, resource))
+			continue;
+		/* Others answer for it, and it has been as the role wants it: it counts as it is.
+		 */
+		if (need->observed && need->settled && engine_only_observes(need))
 			continue;
 		return need;
 	}
@@ -333,7 +344,7 @@ static bool may_start(const struct row *row)
 {
 	return row->active && row->observed && row->verdict == DRIFTED && row->resource->apply &&
 	       !row->task && now_ns(row->engine) >= row->next_try_ns && !lane_is_busy(row) &&
-	       !engine_blocking_need(row);
+	       !engine_only_observes(row) && !engine_blocking_need(row);
 }
 
 static void task_ended(struct task *task, const struct error *error, void *userdata)
@@ -366,6 +377,12 @@ static void task_ended(struct task *task, const struct error *error, void *userd
 	forget_task(row);
 }
 
+/* Not of what agentd wanted to differ, and not where its stages only look. */
+static bool is_repair(const struct row *row)
+{
+	return row->settled && !row->why.planned && row->resource->class != CLASS_NONE;
+}
+
 static void start(struct row *row)
 {
 	struct engine *engine = row->engine;
@@ -376,7 +393,7 @@ static void start(struct row *row)
 		.role = engine->role ? role_ref(engine->role) : NULL,
 	};
 	row->tasks++;
-	if (row->settled && !row->why.planned) {
+	if (is_repair(row)) {
 		if (!row->repairing)
 			row->drift = row->why;
 		row->repairing = true;
@@ -458,7 +475,7 @@ static void arm_timer(struct engine *engine)
 		if (!row->active || row->task)
 			continue;
 		at = MIN(at, row->look_again_ns);
-		if (row->verdict == DRIFTED && row->resource->apply &&
+		if (row->verdict == DRIFTED && row->resource->apply && !engine_only_observes(row) &&
 		    row->next_try_ns > now_ns(engine))
 			at = MIN(at, row->next_try_ns);
 	}

@@ -36,9 +36,16 @@ static struct value *put_waiting(struct value *map, const struct row *row)
 {
 	const struct row *need = engine_blocking_need(row);
 
-	if (row->verdict != DRIFTED || row->task || !need)
+	if (row->verdict != DRIFTED || row->task || !need || engine_only_observes(row))
 		return map;
 	return value_put(map, "waitsFor", value_new_string(need->resource->name));
+}
+
+static struct value *put_policy(struct value *map, const struct row *row)
+{
+	if (!engine_only_observes(row))
+		return map;
+	return value_put(map, "policy", value_new_string("observe"));
 }
 
 static struct value *put_task(struct value *map, const struct row *row)
@@ -74,6 +81,7 @@ static struct value *row_value(const struct row *row)
 		map = value_put(map, "reason", value_new_string(row->why.text));
 	if (row->observed)
 		map = value_put(map, "since", time_text(row->since_s));
+	map = put_policy(map, row);
 	map = put_waiting(map, row);
 	map = put_task(map, row);
 	map = put_error(map, row);
@@ -165,6 +173,7 @@ struct value *report_plan(const struct engine *engine)
 		map = value_put(map, "name", value_new_string(row->resource->name));
 		map = value_put(map, "verdict", value_new_string(verdict_name(row->verdict)));
 		map = value_put(map, "reason", value_new_string(row->why.text));
+		map = put_policy(map, row);
 		map = put_waiting(map, row);
 		if (row->verdict == DRIFTED)
 			map = value_put(map, "stages", stage_names(row->resource->apply));

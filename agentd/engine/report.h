@@ -6,8 +6,8 @@
 #include "common/value.h"
 
 /* A list of maps: name, verdict (in-sync | drifted | unknown | held back), reason, since (RFC
- * 3339), stage and stageSince while a task runs, error, failures, nextTry, observed and applied
- * counters. */
+ * 3339), policy ("observe" where it is looked at only), stage and stageSince while a task runs,
+ * error, failures, nextTry, observed and applied counters. */
 struct value *report_rows(const struct engine *engine);
 /* The conditions that rows make (.condition of struct resource): a list of maps of type, status
  * ("True" | "False" | "Unknown"), reason, message and since, in the order of the rows. */

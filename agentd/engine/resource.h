@@ -8,12 +8,12 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "agentd/role.h"
 #include "common/strv.h"
 #include "common/task.h"
 
 struct context; /* agentd/context.h: all that a resource may use. Opaque to the engine. */
 struct resource;
-struct role;
 
 enum verdict {
 	IN_SYNC, /* as the role wants it */
@@ -101,6 +101,9 @@ struct resource {
 	const char *name;  /* "kubelet-unit" */
 	const char *title; /* what it is, for explain: "the kubelet's unit is enabled and runs" */
 	unsigned roles;
+	/* By which a role's policy says whether it is mended. CLASS_NONE is for rows whose stages
+	 * only look, or write agentd's own state. */
+	enum resource_class class;
 	/* Rows that must be in sync first; all stand earlier in the list. Those outside the role do
 	 * not count. */
 	const char *needs[RESOURCE_NEEDS_MAX];

@@ -56,5 +56,7 @@ static inline enum truth verdict_truth(enum verdict verdict)
 }
 
 const struct row *engine_find(const struct engine *engine, const char *name);
+/* The role's policy leaves what it makes to others: it is only looked at. */
+bool engine_only_observes(const struct row *row);
 /* The first need that keeps a row from being applied, NULL if there is none. */
 const struct row *engine_blocking_need(const struct row *row);

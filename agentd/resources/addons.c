@@ -304,7 +304,7 @@ static const struct object dns_service = {
 
 #define ADDON(id, description, is_wanted, ...)                                      \
 	{ .name = id, .title = "cluster object " id, .roles = FOR_CONTROL_PLANE,    \
-	  .data = description, .wanted = is_wanted, .needs = { __VA_ARGS__ },       \
+	  .class = CLASS_ADDONS, .data = description, .wanted = is_wanted, .needs = { __VA_ARGS__ },       \
 	  .triggers = { ON_LIST(object_triggers) },                                 \
 	  .observe = object_observe, .apply = object_apply }
 #define PROXY(id, description, ...) ADDON(id, description, wants_proxy, __VA_ARGS__)

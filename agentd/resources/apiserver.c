@@ -153,7 +153,7 @@ const struct resource apiserver_rows[] = {
 		     "static-pod-kube-apiserver" },
 	  .observe = apiserver_observe, .apply = apiserver_apply },
 	{ .name = "agentd-rights", .title = "agentd's identity has its rights in the cluster",
-	  .roles = FOR_CONTROL_PLANE, .needs = { "apiserver" },
+	  .roles = FOR_CONTROL_PLANE, .class = CLASS_CLUSTER_OBJECTS, .needs = { "apiserver" },
 	  .triggers = { EVERY(300) },
 	  .observe = rights_observe, .apply = rights_apply },
 	RIGHT(0, "clusterrolebinding/kubeadm:cluster-admins"),

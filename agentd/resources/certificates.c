@@ -357,7 +357,8 @@ static void service_account_paths(struct context *ctx, const struct resource *ro
 #define CERTIFICATE(profile, ...)                                                   \
 	{ .name = "certificate-" profile, .data = profile,                          \
 	  .title = "key and certificate \"" profile "\" in certificatesDir",        \
-	  .roles = FOR_CONTROL_PLANE, .needs = { __VA_ARGS__ },                     \
+	  .roles = FOR_CONTROL_PLANE, .class = CLASS_CERTIFICATES,                  \
+	  .needs = { __VA_ARGS__ },                                                 \
 	  .triggers = { ON_LIST(certificate_paths), EVERY(12 * 3600) },             \
 	  .observe = certificate_observe, .apply = certificate_apply }
 
@@ -370,7 +371,7 @@ const struct resource certificate_rows[] = {
 	CERTIFICATE("apiserver-etcd-client", "certificate-etcd-ca"),
 	CERTIFICATE("apiserver", "certificate-ca"),
 	{ .name = "service-account-key", .title = "sa.key and sa.pub in certificatesDir",
-	  .roles = FOR_CONTROL_PLANE, .needs = { "preflight" },
+	  .roles = FOR_CONTROL_PLANE, .class = CLASS_CERTIFICATES, .needs = { "preflight" },
 	  .triggers = { ON_LIST(service_account_paths) },
 	  .observe = service_account_observe, .apply = service_account_apply },
 	CERTIFICATE("apiserver-kubelet-client", "certificate-ca"),

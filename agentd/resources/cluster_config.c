@@ -179,7 +179,7 @@ static void cluster_info_triggers(struct context *ctx, const struct resource *ro
 const struct resource cluster_info_rows[] = {
 	{ .name = "configmap/kube-public/cluster-info",
 	  .title = "what a joining node reads first, signed for the role's tokens",
-	  .roles = FOR_CONTROL_PLANE, .data = &cluster_info,
+	  .roles = FOR_CONTROL_PLANE, .class = CLASS_CLUSTER_OBJECTS, .data = &cluster_info,
 	  .needs = { "agentd-rights", "bootstrap-tokens" },
 	  .triggers = { ON_LIST(cluster_info_triggers) },
 	  .observe = object_observe, .apply = object_apply },

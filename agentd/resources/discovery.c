@@ -167,7 +167,7 @@ const struct resource discovery_rows[] = {
 	  .triggers = { ON_LIST(discovery_paths) },
 	  .observe = discovery_observe, .apply = discovery_apply },
 	{ .name = "ca-certificate", .title = "the cluster's CA in caCertPath",
-	  .roles = FOR_WORKER, .needs = { "discovery" },
+	  .roles = FOR_WORKER, .class = CLASS_CERTIFICATES, .needs = { "discovery" },
 	  .triggers = { ON_LIST(ca_paths) },
 	  .observe = ca_observe, .apply = ca_apply },
 	{ 0 },

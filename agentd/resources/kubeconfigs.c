@@ -262,7 +262,8 @@ static void agentd_paths(struct context *ctx, const struct resource *row, struct
 /* clang-format off */
 #define KUBECONFIG(id, of_kind)                                                          \
 	{ .name = "kubeconfig-" id, .title = "/etc/kubernetes/" id ".conf", .data = of_kind, \
-	  .roles = FOR_CONTROL_PLANE, .needs = { "certificate-ca" },                     \
+	  .roles = FOR_CONTROL_PLANE, .class = CLASS_KUBECONFIGS,                        \
+	  .needs = { "certificate-ca" },                                                 \
 	  .triggers = { ON_PATH("/etc/kubernetes/" id ".conf"), EVERY(12 * 3600) },      \
 	  .observe = kubeconfig_observe, .apply = kubeconfig_apply }
 

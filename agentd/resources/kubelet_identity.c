@@ -213,11 +213,11 @@ static const struct stage bootstrap_apply[] = {
 /* clang-format off */
 const struct resource identity_rows[] = {
 	{ .name = "kubelet-identity", .title = "the kubelet's client certificate and kubelet.conf",
-	  .roles = FOR_CONTROL_PLANE, .needs = { "certificate-ca" },
+	  .roles = FOR_CONTROL_PLANE, .class = CLASS_KUBELET, .needs = { "certificate-ca" },
 	  .triggers = { ON_PATH(KUBELET_CONF), ON_PATH(KUBELET_PKI "/"), EVERY(3600) },
 	  .observe = identity_observe, .apply = identity_apply },
 	{ .name = "tls-bootstrap", .title = "the kubelet's client certificate, by TLS bootstrap",
-	  .roles = FOR_WORKER, .needs = { "discovery", "ca-certificate" },
+	  .roles = FOR_WORKER, .class = CLASS_KUBELET, .needs = { "discovery", "ca-certificate" },
 	  .triggers = { ON_PATH(KUBELET_CONF), ON_PATH(KUBELET_PKI "/"), EVERY(3600) },
 	  .observe = bootstrap_observe, .apply = bootstrap_apply },
 	{ 0 },

@@ -114,7 +114,7 @@ static const struct stage kubelet_apply[] = {
 /* clang-format off */
 const struct resource kubelet_unit_rows[] = {
 	{ .name = "kubelet-unit", .title = "kubelet.service is enabled and runs with its present files",
-	  .roles = FOR_ANY, .lane = "kubelet",
+	  .roles = FOR_ANY, .class = CLASS_KUBELET, .lane = "kubelet",
 	  .needs = { "kubelet-identity", "tls-bootstrap", "kubelet-config",
 		     "kubelet-instance-config", "kubelet-flags", "kubelet-drop-in" },
 	  .triggers = { ON_UNIT(KUBELET_UNIT), ON_PATH(KUBELET_CONFIG), ON_PATH(KUBELET_CONF),

@@ -30,10 +30,10 @@ struct value *object_wanted(const struct context *ctx, const struct role *role,
 #define GROUP_RBAC_COLLECTION "/apis/rbac.authorization.k8s.io/v1/"
 
 /* One row: OBJECT("role-kubelet-config", &description, "needs", ...). */
-#define OBJECT(id, description, ...)                                                   \
-	{                                                                              \
-		.name = id, .title = "cluster object " id, .roles = FOR_CONTROL_PLANE, \
-		.data = description, .needs = { __VA_ARGS__ },                         \
-		.triggers = { ON_LIST(object_triggers) }, .observe = object_observe,   \
-		.apply = object_apply                                                  \
+#define OBJECT(id, description, ...)                                                           \
+	{                                                                                      \
+		.name = id, .title = "cluster object " id, .roles = FOR_CONTROL_PLANE,         \
+		.class = CLASS_CLUSTER_OBJECTS, .data = description, .needs = { __VA_ARGS__ }, \
+		.triggers = { ON_LIST(object_triggers) }, .observe = object_observe,           \
+		.apply = object_apply                                                          \
 	}

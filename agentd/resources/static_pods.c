@@ -140,7 +140,8 @@ static const struct stage pod_apply[] = {
 /* clang-format off */
 #define STATIC_POD(pod, file, ...)                                                   \
 	{ .name = "static-pod-" file, .title = "the static pod " file,               \
-	  .data = &pods[pod], .roles = FOR_CONTROL_PLANE, .needs = { __VA_ARGS__ },  \
+	  .data = &pods[pod], .roles = FOR_CONTROL_PLANE, .class = CLASS_STATIC_PODS, \
+	  .needs = { __VA_ARGS__ },                                                  \
 	  .triggers = { ON_PATH(MANIFESTS "/" file ".yaml") },                       \
 	  .observe = pod_observe, .apply = pod_apply }
 

@@ -44,6 +44,10 @@ const struct decode_row schema_role_rows[] = {
 	{ "replaceNode", DECODE_BOOL, DECODE_FIELD(struct schema_role, replace_node),
 	  .standard = "false",
 	  .help = "Worker: takes over a NotReady Node of this name that another host made" },
+	{ "policy", DECODE_CUSTOM, DECODE_FIELD(struct schema_role, policy),
+	  .rows = schema_policy_rows, .decode = schema_decode_policy,
+	  .standard = "enforce",
+	  .help = "What agentd mends: enforce or observe for everything, or a map of classes" },
 	{},
 };
 

@@ -109,8 +109,9 @@ static struct value *encode_field(const struct decode_row *row, const char *targ
 		return encode_list(row, target, secrets);
 	case DECODE_SECRET:
 		return encode_secret(*(const struct secret *const *)field, secrets);
-	case DECODE_NOTHING:
 	case DECODE_CUSTOM:
+		return row->decode == schema_decode_policy ? schema_encode_policy(field) : NULL;
+	case DECODE_NOTHING:
 		return NULL;
 	case DECODE_TRISTATE:
 	case DECODE_DURATION:

@@ -21,5 +21,6 @@ libschema_a_SOURCES = \
 	agentd/schema/kube_proxy_config.c \
 	agentd/schema/kubelet_config.c \
 	agentd/schema/parts.c \
+	agentd/schema/policy.c \
 	agentd/schema/print.c \
 	agentd/schema/schema.h

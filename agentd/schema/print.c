@@ -31,7 +31,8 @@ static struct value *document_of(const struct role *role, enum schema_kind kind,
 				 enum schema_secrets secrets)
 {
 	struct schema_role flat = { .role = (int)role->kind,
-				    .replace_node = role->join.replace_node };
+				    .replace_node = role->join.replace_node,
+				    .policy = role->policy };
 
 	switch (kind) {
 	case SCHEMA_ROLE:

@@ -49,6 +49,7 @@ struct schema_role {
 	struct secret *token;
 	struct strv ca_cert_hashes;
 	bool unsafe_skip_ca_verification, replace_node;
+	struct role_policy policy;
 };
 
 extern const struct decode_row schema_role_rows[];    /* of struct schema_role */
@@ -68,6 +69,13 @@ int schema_refuse(const struct decode_row *row, const struct value *value, void 
 /* A limit of kubeadm's waiting, accepted at its default only: agentd tries for ever. */
 int schema_decode_timeout(const struct decode_row *row, const struct value *value, void *field,
 			  void *userdata, struct error *err);
+
+/* policy: one word for all classes, or a map of classes. Encoded, it is NULL when all is enforced.
+ */
+extern const struct decode_row schema_policy_rows[]; /* for `explain`; without fields */
+int schema_decode_policy(const struct decode_row *row, const struct value *value, void *field,
+			 void *userdata, struct error *err);
+struct value *schema_encode_policy(const struct role_policy *policy);
 
 /* The documents of one text, sorted by kind. */
 struct schema_text {

@@ -3,11 +3,12 @@
  * A line that begins with "> " is a command, the lines after it are what the engine must say and do
  * until the next command, empty lines and those that begin with # do not count. Commands:
  *
- *	row NAME [needs A,B] [lane L] [every S] [roles worker] [observe-only] [stands]
+ *	row NAME [needs A,B] [lane L] [every S] [roles worker] [observe-only] [stands] [kubelet]
  *	world NAME VERDICT [REASON]     what observe answers from now on (nobody is told); the
  *	                                reason "due" means that agentd wanted it to differ
- *	role control-plane|worker|none [again]
- *	                                sets the role, next generation or the same as before
+ *	role control-plane|worker|none [again] [observe]
+ *	                                sets the role, next generation or the same as before;
+ *	                                rows with the option kubelet are then only observed
  *	mark NAME                       something happened to it
  *	path PATH                       a path changed (rows have the path /NAME)
  *	finish NAME [VERDICT]           the running task succeeds, after which the world is VERDICT
@@ -248,6 +249,7 @@ static void command_row(struct script *script, struct strv *words)
 	fake->resource = (struct resource){
 		.name = fake->name,
 		.roles = FOR_ANY,
+		.class = CLASS_NODE,
 		.observe = fake_observe,
 		.apply = fake_apply,
 		.triggers = { { .kind = TRIGGER_PATH, .text = fake->path } },
@@ -256,6 +258,8 @@ static void command_row(struct script *script, struct strv *words)
 	for (size_t i = 2; i < words->count; i++) {
 		if (strcmp(words->items[i], "observe-only") == 0) {
 			fake->resource.apply = NULL;
+		} else if (strcmp(words->items[i], "kubelet") == 0) {
+			fake->resource.class = CLASS_KUBELET;
 		} else if (strcmp(words->items[i], "stands") == 0) {
 			fake->stands = true;
 			fake->resource.stands = fake_stands;
@@ -281,7 +285,7 @@ static void set_world(struct fake *fake, const char *verdict, const char *reason
 	(void)snprintf(fake->reason, sizeof(fake->reason), "%s", reason ? reason : "");
 }
 
-static void command_role(struct script *script, const char *kind, bool again)
+static void command_role(struct script *script, const char *kind, bool again, bool observe)
 {
 	struct role *role;
 
@@ -296,6 +300,7 @@ static void command_role(struct script *script, const char *kind, bool again)
 	role->kind = strcmp(kind, "worker") == 0 ? ROLE_WORKER : ROLE_CONTROL_PLANE;
 	script->generation += !again;
 	role->generation = script->generation;
+	role->policy.observed[CLASS_KUBELET] = observe;
 	engine_set_role(script->engine, role,
 			role->kind == ROLE_WORKER ? FOR_WORKER : FOR_CONTROL_PLANE,
 			role->generation);
@@ -339,7 +344,8 @@ static void command(struct script *script, const char *line)
 		set_world(find(script, words.items[1]), words.items[2],
 			  words.count > 3 ? words.items[3] : NULL);
 	else if (strcmp(name, "role") == 0)
-		command_role(script, words.items[1], words.count > 2);
+		command_role(script, words.items[1], strv_contains(&words, "again"),
+			     strv_contains(&words, "observe"));
 	else if (strcmp(name, "mark") == 0)
 		ck_assert(engine_mark(script->engine, words.items[1]));
 	else if (strcmp(name, "path") == 0)

@@ -112,6 +112,7 @@ static const char *const known[] = {
 	"JoinConfiguration discovery.tlsBootstrapToken",
 	"JoinConfiguration controlPlane.certificateKey",
 	"RoleConfiguration replaceNode",
+	"RoleConfiguration policy.staticPods",
 };
 
 START_TEST(test_fields_of_kubeadm_are_known_by_name)

@@ -119,6 +119,59 @@ START_TEST(test_worker_in_one_document)
 }
 END_TEST
 
+START_TEST(test_everything_is_enforced_unless_the_policy_says_otherwise)
+{
+	_cleanup_(role_unref) struct role *silent = test_role(&host, ROLE("role: control-plane"));
+	_cleanup_(role_unref) struct role *all =
+	    test_role(&host, ROLE("role: control-plane, policy: observe"));
+	_cleanup_(role_unref) struct role *some = test_role(
+	    &host, ROLE("role: control-plane, policy: {kubelet: observe, addons: enforce}"));
+	_cleanup_(role_unref) struct role *beside =
+	    test_role(&host, ROLE("policy: {tokens: observe}") "---\n" INIT("skipPhases: []"));
+
+	for (int class = 0; class < _CLASS_MAX; class ++) {
+		ck_assert(!silent->policy.observed[class]);
+		ck_assert_int_eq(all->policy.observed[class], class != CLASS_NONE);
+		ck_assert_int_eq(some->policy.observed[class], class == CLASS_KUBELET);
+		ck_assert_int_eq(beside->policy.observed[class], class == CLASS_TOKENS);
+	}
+}
+END_TEST
+
+START_TEST(test_policy_survives_being_kept)
+{
+	static const char *const texts[] = {
+		ROLE("role: control-plane, policy: observe"),
+		ROLE("role: control-plane, policy: {node: observe, certificates: observe}"),
+		ROLE("role: control-plane, policy: enforce"),
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(texts); i++) {
+		_cleanup_(role_unref) struct role *role = test_role(&host, texts[i]);
+		_cleanup_(buf_done) struct buf kept = BUF_INIT(64 * KIB);
+		_cleanup_(role_unref) struct role *again = NULL;
+
+		ck_assert_int_eq(role_write(role, &kept), 0);
+		again = test_role(&host, kept.data);
+		ck_assert_mem_eq(&again->policy, &role->policy, sizeof(role->policy));
+	}
+}
+END_TEST
+
+START_TEST(test_a_wrong_policy_is_refused)
+{
+	test_refused(&host, ROLE("role: control-plane, policy: watch"),
+		     "role.yaml:1:88: policy must be enforce, observe, or a map of classes");
+	test_refused(
+	    &host, ROLE("role: control-plane, policy: {static-pods: observe}"),
+	    "role.yaml:1:88: policy has no class \"static-pods\", did you mean \"staticPods\"?");
+	test_refused(&host, ROLE("role: control-plane, policy: {node: true}"),
+		     "role.yaml:1:88: policy has node, which must be enforce or observe");
+	test_refused(&host, ROLE("role: control-plane, policy: {none: observe}"),
+		     "role.yaml:1:88: policy has no class \"none\", did you mean \"node\"?");
+}
+END_TEST
+
 START_TEST(test_token_comes_from_a_file)
 {
 	_cleanup_(role_unref) struct role *role =
@@ -369,6 +422,9 @@ Suite *suite_role(void)
 	tcase_add_test(tcase, test_keys_are_p256_unless_a_cluster_document_is_there);
 	tcase_add_test(tcase, test_a_token_is_made_where_none_is_given);
 	tcase_add_test(tcase, test_worker_in_one_document);
+	tcase_add_test(tcase, test_everything_is_enforced_unless_the_policy_says_otherwise);
+	tcase_add_test(tcase, test_policy_survives_being_kept);
+	tcase_add_test(tcase, test_a_wrong_policy_is_refused);
 	tcase_add_test(tcase, test_token_comes_from_a_file);
 	tcase_add_test(tcase, test_token_comes_from_a_credential);
 	tcase_add_test(tcase, test_flat_token_with_discovery_by_file_is_for_the_certificate);
