@@ -148,7 +148,7 @@ int bootstrap_key_make(struct task *task, struct op *op, struct error *err)
 	if (r < 0)
 		return r;
 	pem = key_to_pem(join->key);
-	r = files_replace(path, secret_bytes(pem), secret_length(pem), 0600, err);
+	r = files_replace(ctx_of(task), path, secret_bytes(pem), secret_length(pem), 0600, err);
 	if (r < 0)
 		return r;
 	return csr_node_name(join->key, name, join->csr_name, err);

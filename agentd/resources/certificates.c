@@ -157,21 +157,21 @@ static enum verdict certificate_observe(struct context *ctx, const struct resour
 }
 
 /* Gives an existing good pair its modes back, keeping its bytes. */
-static int keep_pair(const struct pair *pair, struct error *err)
+static int keep_pair(const struct context *ctx, const struct pair *pair, struct error *err)
 {
 	_cleanup_(buf_done) struct buf text = BUF_INIT(FILES_CAP);
 	int r;
 
 	if (!files_load(pair->crt_path, &text))
 		return 0;
-	r = files_replace(pair->crt_path, text.data, text.length, 0644, err);
+	r = files_replace(ctx, pair->crt_path, text.data, text.length, 0644, err);
 	if (r < 0)
 		return r;
 
 	buf_reset(&text);
 	if (!files_load(pair->key_path, &text))
 		return 0;
-	r = files_replace(pair->key_path, text.data, text.length, 0600, err);
+	r = files_replace(ctx, pair->key_path, text.data, text.length, 0600, err);
 	secret_wipe(text.data, text.length);
 	return r;
 }
@@ -186,7 +186,7 @@ static struct op *certificate_make(struct task *task, struct error *err)
 
 	pair_load(ctx, profile, &pair);
 	if (certificate_look(ctx, row, &pair, &why) == IN_SYNC) {
-		(void)keep_pair(&pair, err);
+		(void)keep_pair(ctx, &pair, err);
 		return NULL;
 	}
 	/* What etcd and the API server wait for goes before the kubeconfigs of the others. */
@@ -311,7 +311,7 @@ static int service_account_keep(struct task *task, struct op *op, struct error *
 	_cleanup_free_ char *path = files_pki(ctx_of(task), "sa.key");
 	_cleanup_(secret_unref) struct secret *pem = key_to_pem(job->key);
 
-	return files_replace(path, secret_bytes(pem), secret_length(pem), 0600, err);
+	return files_replace(ctx_of(task), path, secret_bytes(pem), secret_length(pem), 0600, err);
 }
 
 /* The public half always follows from the private one, whatever is there. */
@@ -332,9 +332,9 @@ static int service_account_publish(struct task *task, struct op *op, struct erro
 	if (r >= 0)
 		r = key_public_to_pem(key, &pub, err);
 	if (r >= 0)
-		r = files_replace(pub_path, pub.data, pub.length, 0600, err);
+		r = files_replace(ctx_of(task), pub_path, pub.data, pub.length, 0600, err);
 	if (r >= 0)
-		r = files_replace(key_path, text.data, text.length, 0600, err);
+		r = files_replace(ctx_of(task), key_path, text.data, text.length, 0600, err);
 	secret_wipe(text.data, text.length);
 	return r < 0 ? r : STAGE_NEXT;
 }

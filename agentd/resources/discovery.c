@@ -95,7 +95,7 @@ static int discovery_keep(struct task *task, struct op *op, struct error *err)
 	r = kubeconfig_write(&config, &text);
 	if (r < 0)
 		return error_set(err, ERROR_BUG, r, "cluster.conf cannot be written");
-	r = files_replace(path, text.data, text.length, 0600, err);
+	r = files_replace(ctx, path, text.data, text.length, 0600, err);
 	if (r < 0)
 		return r;
 	wanted_digest(role_of(task), digest);
@@ -146,7 +146,7 @@ static int ca_write(struct task *task, struct op *op, struct error *err)
 	(void)op;
 	if (facts_cluster(ctx, &cluster) == 0)
 		return error_set(err, ERROR_PENDING, -EAGAIN, "the cluster is not known yet");
-	return files_replace(path, cluster.ca_pem, strlen(cluster.ca_pem), 0644, err);
+	return files_replace(ctx, path, cluster.ca_pem, strlen(cluster.ca_pem), 0644, err);
 }
 
 static const struct stage ca_apply[] = {

@@ -50,16 +50,19 @@ enum verdict files_observe(const char *path, const struct buf *wanted, mode_t mo
 	return IN_SYNC;
 }
 
-int files_replace(const char *path, const void *bytes, size_t length, mode_t mode,
-		  struct error *err)
+int files_replace(const struct context *ctx, const char *path, const void *bytes, size_t length,
+		  mode_t mode, struct error *err)
 {
-	int r = file_replace(&(struct file_content){ .path = path,
-						     .bytes = bytes,
-						     .length = length,
-						     .mode = mode,
-						     .uid = (uid_t)-1,
-						     .gid = (gid_t)-1 },
-			     err);
+	int r;
+
+	(void)ctx;
+	r = file_replace(&(struct file_content){ .path = path,
+						 .bytes = bytes,
+						 .length = length,
+						 .mode = mode,
+						 .uid = (uid_t)-1,
+						 .gid = (gid_t)-1 },
+			 err);
 
 	return r < 0 ? r : 0;
 }

@@ -17,8 +17,8 @@ bool files_load(const char *path, struct buf *buf);
 enum verdict files_observe(const char *path, const struct buf *wanted, mode_t mode,
 			   struct why *why);
 /* Replaces one file, owner as created. Returns 0 also if there was nothing to do. */
-int files_replace(const char *path, const void *bytes, size_t length, mode_t mode,
-		  struct error *err);
+int files_replace(const struct context *ctx, const char *path, const void *bytes, size_t length,
+		  mode_t mode, struct error *err);
 /* Replaces several files together or not at all, under a redo record in the state directory. */
 int files_replace_set(const struct context *ctx, const struct file_content *contents, size_t count,
 		      struct error *err);

@@ -148,7 +148,7 @@ static int kubeconfig_put(struct task *task, const char *certificate_pem, struct
 	r = kubeconfig_write(&config, &text);
 	if (r < 0)
 		return error_set(err, ERROR_BUG, r, "%s cannot be written", path);
-	r = files_replace(path, text.data, text.length, 0600, err);
+	r = files_replace(ctx_of(task), path, text.data, text.length, 0600, err);
 	secret_wipe(text.data, text.length);
 	return r < 0 ? r : STAGE_NEXT;
 }

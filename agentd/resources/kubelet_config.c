@@ -254,7 +254,7 @@ static int file_write(struct task *task, struct op *op, struct error *err)
 	(void)op;
 	if (file->content(ctx, role_of(task), &wanted, &why) < 0)
 		return error_set(err, ERROR_PENDING, -EAGAIN, "%s", why.text);
-	r = files_replace(path, wanted.data, wanted.length, 0644, err);
+	r = files_replace(ctx, path, wanted.data, wanted.length, 0644, err);
 	if (r < 0)
 		return r;
 	file_digest(wanted.data, wanted.length, digest);

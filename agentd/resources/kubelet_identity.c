@@ -21,7 +21,7 @@ static int write_kubelet_conf(const struct context *ctx, const struct buf *text,
 {
 	_cleanup_free_ char *path = context_path(ctx, KUBELET_CONF);
 
-	return files_replace(path, text->data, text->length, 0600, err);
+	return files_replace(ctx, path, text->data, text->length, 0600, err);
 }
 
 static enum verdict conf_is_private(const struct context *ctx, struct why *why)

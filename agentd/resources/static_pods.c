@@ -128,7 +128,7 @@ static int pod_write(struct task *task, struct op *op, struct error *err)
 	r = yaml_write(pod, &text);
 	if (r < 0)
 		return error_set(err, ERROR_BUG, r, "%s cannot be written", path);
-	r = files_replace(path, text.data, text.length, 0600, err);
+	r = files_replace(ctx, path, text.data, text.length, 0600, err);
 	return r < 0 ? r : STAGE_NEXT;
 }
 
