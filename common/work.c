@@ -9,12 +9,13 @@
 #include <sched.h>
 #include <signal.h>
 #include <sys/eventfd.h>
+#include <sys/resource.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "common/alloc.h"
 
-enum { THREADS_MAX = 4, IDLE_S = 3, STACK_SIZE = 1024 * 1024 };
+enum { THREADS_MAX = 4, IDLE_S = 3, STACK_SIZE = 1024 * 1024, NICE = 10 };
 
 enum job_state { JOB_QUEUED, JOB_RUNNING, JOB_DONE };
 
@@ -27,11 +28,8 @@ struct job {
 	int result;
 	struct error error;
 	enum job_state state; /* under the lock */
+	unsigned rank;
 	struct job *next;
-};
-
-struct queue {
-	struct job *first, **end;
 };
 
 /* Threads are joined, so that all that libraries keep for each of them is gone before we are. */
@@ -49,48 +47,37 @@ struct work {
 	unsigned threads_max;
 	pthread_mutex_t lock;
 	pthread_cond_t wake;
-	struct queue urgent, ordinary, done; /* under the lock, like what follows */
-	unsigned waiting;		     /* jobs in urgent and ordinary */
+	struct job *queue, *done; /* by rank; under the lock, like what follows */
+	unsigned waiting;	  /* jobs in the queue */
 	unsigned threads, idle;
 	bool stop;
 	struct worker workers[THREADS_MAX];
 };
 
-static void queue_init(struct queue *queue)
+/* Behind all that have the same rank or a lower one. */
+static void queue_add(struct job **queue, struct job *job)
 {
-	queue->first = NULL;
-	queue->end = &queue->first;
+	while (*queue && (*queue)->rank <= job->rank)
+		queue = &(*queue)->next;
+	job->next = *queue;
+	*queue = job;
 }
 
-static void queue_add(struct queue *queue, struct job *job)
+static struct job *queue_take(struct job **queue)
 {
-	job->next = NULL;
-	*queue->end = job;
-	queue->end = &job->next;
-}
+	struct job *job = *queue;
 
-static struct job *queue_take(struct queue *queue)
-{
-	struct job *job = queue->first;
-
-	if (!job)
-		return NULL;
-	queue->first = job->next;
-	if (!queue->first)
-		queue->end = &queue->first;
+	if (job)
+		*queue = job->next;
 	return job;
 }
 
-static void queue_remove(struct queue *queue, struct job *job)
+static void queue_remove(struct job **queue, const struct job *job)
 {
-	for (struct job **at = &queue->first; *at; at = &(*at)->next) {
-		if (*at != job)
-			continue;
-		*at = job->next;
-		if (queue->end == &job->next)
-			queue->end = at;
-		return;
-	}
+	while (*queue && *queue != job)
+		queue = &(*queue)->next;
+	if (*queue)
+		*queue = job->next;
 }
 
 static void job_free(struct job *job)
@@ -104,10 +91,8 @@ static void job_free(struct job *job)
 
 static struct job *next_job(struct work *work)
 {
-	struct job *job = queue_take(&work->urgent);
+	struct job *job = queue_take(&work->queue);
 
-	if (!job)
-		job = queue_take(&work->ordinary);
 	if (job)
 		work->waiting--;
 	return job;
@@ -154,6 +139,9 @@ static void *thread_main(void *argument)
 	struct work *work = worker->work;
 	struct job *job;
 
+	/* Linux has a priority for each thread. Without it a key takes only as long as it takes
+	 * beside the kubelet. */
+	(void)setpriority(PRIO_PROCESS, 0, NICE);
 	(void)pthread_mutex_lock(&work->lock);
 	while ((job = await_job(work)) != NULL) {
 		job->state = JOB_RUNNING;
@@ -244,8 +232,7 @@ static void job_cancel(void *impl)
 
 	(void)pthread_mutex_lock(&work->lock);
 	if (job->state == JOB_QUEUED) {
-		queue_remove(&work->urgent, job);
-		queue_remove(&work->ordinary, job);
+		queue_remove(&work->queue, job);
 		work->waiting--;
 		job->work = NULL;
 	}
@@ -261,7 +248,7 @@ static void job_dropped(void *impl)
 		job_free(job);
 }
 
-struct op *work_run(struct work *work, bool urgent, work_fn fn, void *argument,
+struct op *work_run(struct work *work, unsigned rank, work_fn fn, void *argument,
 		    void (*free_argument)(void *argument))
 {
 	static const struct op_kind kind = { "work", job_cancel, job_dropped };
@@ -270,6 +257,7 @@ struct op *work_run(struct work *work, bool urgent, work_fn fn, void *argument,
 
 	job->work = work;
 	job->fn = fn;
+	job->rank = rank;
 	job->argument = argument;
 	job->free_argument = free_argument;
 	job->op = op_new(work->loop, &kind, job);
@@ -281,7 +269,7 @@ struct op *work_run(struct work *work, bool urgent, work_fn fn, void *argument,
 		job->result = error_errno(&job->error, ERROR_STORAGE, r, "cannot start a thread");
 		hand_back(work, job);
 	} else {
-		queue_add(urgent ? &work->urgent : &work->ordinary, job);
+		queue_add(&work->queue, job);
 		work->waiting++;
 		(void)pthread_cond_signal(&work->wake);
 	}
@@ -307,9 +295,6 @@ struct work *work_new(struct loop *loop, unsigned threads)
 	work->threads_max = MIN(threads ? threads : cpu_count(), (unsigned)THREADS_MAX);
 	work->fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	assert(work->fd >= 0);
-	queue_init(&work->urgent);
-	queue_init(&work->ordinary);
-	queue_init(&work->done);
 	(void)pthread_condattr_init(&attributes);
 	(void)pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
 	(void)pthread_mutex_init(&work->lock, NULL);

@@ -95,22 +95,22 @@ const struct profile profiles[] = {
 	{ FILE_PAIR("etcd-ca", "etcd/ca"), .common_name = "etcd-ca", .etcd = true },
 	{ FILE_PAIR("etcd-server", "etcd/server"), .ca = "etcd-ca", .usages = BOTH, .sans = sans_etcd_server, .etcd = true },
 	{ FILE_PAIR("etcd-peer", "etcd/peer"), .ca = "etcd-ca", .usages = BOTH, .sans = sans_etcd_peer, .etcd = true },
-	{ FILE_PAIR("etcd-healthcheck-client", "etcd/healthcheck-client"), .ca = "etcd-ca",
-	  .common_name = "kube-etcd-healthcheck-client", .usages = CERT_CLIENT_AUTH, .etcd = true },
+	{ FILE_PAIR("front-proxy-ca", "front-proxy-ca"), .common_name = "front-proxy-ca" },
 	{ FILE_PAIR("apiserver-etcd-client", "apiserver-etcd-client"), .ca = "etcd-ca",
 	  .common_name = "kube-apiserver-etcd-client", .usages = CERT_CLIENT_AUTH, .etcd = true },
 	{ FILE_PAIR("apiserver", "apiserver"), .ca = "ca",
 	  .common_name = "kube-apiserver", .usages = CERT_SERVER_AUTH, .sans = sans_apiserver },
 	{ FILE_PAIR("apiserver-kubelet-client", "apiserver-kubelet-client"), .ca = "ca",
 	  .common_name = "kube-apiserver-kubelet-client", .usages = CERT_CLIENT_AUTH },
-	{ FILE_PAIR("front-proxy-ca", "front-proxy-ca"), .common_name = "front-proxy-ca" },
 	{ FILE_PAIR("front-proxy-client", "front-proxy-client"), .ca = "front-proxy-ca",
 	  .common_name = "front-proxy-client", .usages = CERT_CLIENT_AUTH },
 	{ FILE_PAIR("agentd", NULL), .ca = "ca", .common_name_prefix = "agentd:",
 	  .organization = "agentd:control-plane", .usages = CERT_CLIENT_AUTH },
+	{ KUBECONFIG("admin.conf"), .common_name = "kubernetes-admin", .organization = "kubeadm:cluster-admins" },
 	{ KUBECONFIG("controller-manager.conf"), .common_name = "system:kube-controller-manager" },
 	{ KUBECONFIG("scheduler.conf"), .common_name = "system:kube-scheduler" },
-	{ KUBECONFIG("admin.conf"), .common_name = "kubernetes-admin", .organization = "kubeadm:cluster-admins" },
+	{ FILE_PAIR("etcd-healthcheck-client", "etcd/healthcheck-client"), .ca = "etcd-ca",
+	  .common_name = "kube-etcd-healthcheck-client", .usages = CERT_CLIENT_AUTH, .etcd = true },
 	{},
 };
 /* clang-format on */
@@ -121,6 +121,11 @@ const struct profile *profile_find(const char *name)
 		if (strcmp(profile->name, name) == 0)
 			return profile;
 	return NULL;
+}
+
+unsigned profile_rank(const struct profile *profile)
+{
+	return (unsigned)(profile - profiles);
 }
 
 char *profile_common_name(const struct profile *profile, const char *node_name)

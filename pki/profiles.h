@@ -37,11 +37,13 @@ struct profile {
 	bool etcd;	    /* only with a local etcd */
 };
 
-/* In the order in which a bring-up needs them: what the kubelet and etcd wait for comes first, and
- * a CA always stands before what it signs. Ends with {}. The rows named "admin.conf" and so on are
- * the kubeconfigs' client certificates. */
+/* In the order in which a bring-up needs them: what the kubelet and etcd wait for comes first, then
+ * the API server's, and a CA always stands before what it signs. Ends with {}. The rows named
+ * "admin.conf" and so on are the kubeconfigs' client certificates. */
 extern const struct profile profiles[];
 const struct profile *profile_find(const char *name);
+/* Its place in that order. */
+unsigned profile_rank(const struct profile *profile);
 /* The common name of a profile's certificate on a node. Caller frees. */
 char *profile_common_name(const struct profile *profile, const char *node_name);
 /* Whether an extra SAN is an IP address or a lower-case DNS name, perhaps after "*."; the SAN

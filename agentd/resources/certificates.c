@@ -189,10 +189,8 @@ static struct op *certificate_make(struct task *task, struct error *err)
 		(void)keep_pair(ctx, &pair, err);
 		return NULL;
 	}
-	/* What etcd and the API server wait for goes before the kubeconfigs of the others. */
 	return issue_certificate(ctx, role_of(task), profile,
-				 role_of(task)->cluster.encryption_algorithm,
-				 strcmp(profile->name, "etcd-healthcheck-client") != 0, err);
+				 role_of(task)->cluster.encryption_algorithm, err);
 }
 
 static int certificate_keep(struct task *task, struct op *op, struct error *err)
@@ -302,7 +300,9 @@ static struct op *service_account_make(struct task *task, struct error *err)
 		return NULL;
 	job = NEW(struct key_job);
 	job->algorithm = role_of(task)->cluster.encryption_algorithm;
-	return work_run(ctx_of(task)->work, true, key_job_run, job, key_job_free);
+	/* The API server waits for it. */
+	return work_run(ctx_of(task)->work, profile_rank(profile_find("apiserver")), key_job_run,
+			job, key_job_free);
 }
 
 static int service_account_keep(struct task *task, struct op *op, struct error *err)

@@ -163,7 +163,7 @@ static struct op *issue_now(struct loop *loop, struct job *job)
 
 struct op *issue_certificate(struct context *ctx, const struct role *role,
 			     const struct profile *profile, enum key_algorithm algorithm,
-			     bool urgent, struct error *err)
+			     struct error *err)
 {
 	struct job *job = NEW(struct job);
 	int64_t validity = profile->ca ? role->cluster.certificate_validity_s
@@ -185,7 +185,7 @@ struct op *issue_certificate(struct context *ctx, const struct role *role,
 	 * more. */
 	if (algorithm == KEY_ECDSA_P256 || algorithm == KEY_ECDSA_P384)
 		return issue_now(ctx->loop, job);
-	return work_run(ctx->work, urgent, issue, job, job_free);
+	return work_run(ctx->work, profile_rank(profile), issue, job, job_free);
 }
 
 const struct issued *issue_result(const struct op *op)

@@ -13,11 +13,11 @@ struct issued {
 	struct secret *key_pem;
 };
 
-/* Signed by the profile's CA as it lies in certificatesDir (a CA signs itself). NULL with err set
- * if that CA cannot be read. */
+/* Signed by the profile's CA as it lies in certificatesDir (a CA signs itself). RSA keys are made
+ * in the order of pki/profiles.h. NULL with err set if that CA cannot be read. */
 struct op *issue_certificate(struct context *ctx, const struct role *role,
 			     const struct profile *profile, enum key_algorithm algorithm,
-			     bool urgent, struct error *err);
+			     struct error *err);
 const struct issued *issue_result(const struct op *op);
 
 /* Common name, SANs and usages that a profile's certificate must have for this role. */

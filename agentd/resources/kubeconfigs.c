@@ -168,7 +168,7 @@ static struct op *kubeconfig_make(struct task *task, struct error *err)
 		return NULL;
 	}
 	return issue_certificate(ctx_of(task), role_of(task), profile_find(kind->profile),
-				 role_of(task)->cluster.encryption_algorithm, false, err);
+				 role_of(task)->cluster.encryption_algorithm, err);
 }
 
 static int kubeconfig_keep(struct task *task, struct op *op, struct error *err)
@@ -219,7 +219,7 @@ static enum verdict agentd_observe(struct context *ctx, const struct resource *r
 static struct op *agentd_make(struct task *task, struct error *err)
 {
 	return issue_certificate(ctx_of(task), role_of(task), profile_find("agentd"),
-				 KEY_ECDSA_P256, true, err);
+				 KEY_ECDSA_P256, err);
 }
 
 static int agentd_keep(struct task *task, struct op *op, struct error *err)

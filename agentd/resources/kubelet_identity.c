@@ -112,7 +112,7 @@ static struct op *identity_make(struct task *task, struct error *err)
 	    issue_observe(ctx_of(task), profile_find("kubelet.conf"), cert, key, &why) != DRIFTED)
 		return NULL;
 	return issue_certificate(ctx_of(task), role_of(task), profile_find("kubelet.conf"),
-				 KEY_ECDSA_P256, true, err);
+				 KEY_ECDSA_P256, err);
 }
 
 static int identity_keep(struct task *task, struct op *op, struct error *err)

@@ -76,13 +76,13 @@ static void count(struct op *op, void *userdata)
 	((struct world *)userdata)->done++;
 }
 
-static struct op *start(struct world *world, work_fn fn, bool urgent, char letter, int answer)
+static struct op *start(struct world *world, work_fn fn, unsigned rank, char letter, int answer)
 {
 	struct job *job = NEW(struct job);
 	struct op *op;
 
 	*job = (struct job){ .world = world, .letter = letter, .answer = answer };
-	op = work_run(world->work, urgent, fn, job, job_free);
+	op = work_run(world->work, rank, fn, job, job_free);
 	op_watch(op, count, world);
 	return op;
 }
@@ -100,8 +100,8 @@ START_TEST(test_result_comes_back_on_the_loop_and_the_argument_is_shown)
 	struct error err = ERROR_INIT;
 
 	world_init(&w, 1);
-	good = start(&w, job_note, false, 'a', 0);
-	bad = start(&w, job_note, false, 'b', -EILSEQ);
+	good = start(&w, job_note, 0, 'a', 0);
+	bad = start(&w, job_note, 0, 'b', -EILSEQ);
 	ck_assert(!op_is_done(good));
 	run_until(&w, 2);
 	ck_assert_ptr_null(op_error(good));
@@ -115,21 +115,21 @@ START_TEST(test_result_comes_back_on_the_loop_and_the_argument_is_shown)
 }
 END_TEST
 
-START_TEST(test_urgent_jobs_go_first)
+START_TEST(test_jobs_of_a_lower_rank_go_first)
 {
 	_cleanup_(world_done) struct world w;
 	struct op *ops[5];
 
 	world_init(&w, 1);
-	ops[0] = start(&w, job_wait, false, 'a', 0);
+	ops[0] = start(&w, job_wait, 0, 'a', 0);
 	(void)sem_wait(&w.started);
-	ops[1] = start(&w, job_note, false, 'b', 0);
-	ops[2] = start(&w, job_note, true, 'c', 0);
-	ops[3] = start(&w, job_note, false, 'd', 0);
-	ops[4] = start(&w, job_note, true, 'e', 0);
+	ops[1] = start(&w, job_note, 2, 'b', 0);
+	ops[2] = start(&w, job_note, 1, 'c', 0);
+	ops[3] = start(&w, job_note, 2, 'd', 0);
+	ops[4] = start(&w, job_note, 0, 'e', 0);
 	(void)sem_post(&w.go);
 	run_until(&w, 5);
-	ck_assert_str_eq(w.order, "acebd");
+	ck_assert_str_eq(w.order, "aecbd");
 	for (unsigned i = 0; i < ARRAY_SIZE(ops); i++)
 		op_drop(ops[i]);
 }
@@ -141,8 +141,8 @@ START_TEST(test_jobs_run_side_by_side)
 	struct op *a, *b;
 
 	world_init(&w, 2);
-	a = start(&w, job_wait, false, 'a', 0);
-	b = start(&w, job_wait, false, 'b', 0);
+	a = start(&w, job_wait, 0, 'a', 0);
+	b = start(&w, job_wait, 0, 'b', 0);
 	/* Neither can end before both have begun. */
 	(void)sem_wait(&w.started);
 	(void)sem_wait(&w.started);
@@ -160,10 +160,10 @@ START_TEST(test_queued_job_that_is_dropped_never_runs)
 	struct op *first, *second, *third;
 
 	world_init(&w, 1);
-	first = start(&w, job_wait, false, 'a', 0);
+	first = start(&w, job_wait, 0, 'a', 0);
 	(void)sem_wait(&w.started);
-	second = start(&w, job_note, false, 'b', 0);
-	third = start(&w, job_note, false, 'c', 0);
+	second = start(&w, job_note, 0, 'b', 0);
+	third = start(&w, job_note, 0, 'c', 0);
 	op_drop(second);
 	ck_assert_uint_eq(w.freed, 1);
 	(void)sem_post(&w.go);
@@ -180,11 +180,11 @@ START_TEST(test_running_job_that_is_dropped_keeps_its_argument_until_it_ends)
 	struct op *first, *second;
 
 	world_init(&w, 1);
-	first = start(&w, job_wait, false, 'a', 0);
+	first = start(&w, job_wait, 0, 'a', 0);
 	(void)sem_wait(&w.started);
 	op_drop(first);
 	ck_assert_uint_eq(w.freed, 0);
-	second = start(&w, job_note, false, 'b', 0);
+	second = start(&w, job_note, 0, 'b', 0);
 	(void)sem_post(&w.go);
 	run_until(&w, 1);
 	ck_assert_str_eq(w.order, "ab");
@@ -198,8 +198,8 @@ START_TEST(test_freeing_waits_for_the_job_that_runs)
 	struct world w;
 
 	world_init(&w, 1);
-	op_drop(start(&w, job_note, false, 'a', 0));
-	op_drop(start(&w, job_wait, false, 'b', 0));
+	op_drop(start(&w, job_note, 0, 'a', 0));
+	op_drop(start(&w, job_wait, 0, 'b', 0));
 	(void)sem_post(&w.go);
 	world_done(&w);
 	ck_assert_uint_eq(w.freed, 2);
@@ -227,7 +227,7 @@ START_TEST(test_no_thread_is_left_when_there_is_nothing_to_do)
 
 	world_init(&w, 2);
 	ck_assert_uint_eq(thread_count(), before);
-	op = start(&w, job_wait, false, 'a', 0);
+	op = start(&w, job_wait, 0, 'a', 0);
 	(void)sem_wait(&w.started);
 	ck_assert_uint_eq(thread_count(), before + 1);
 	(void)sem_post(&w.go);
@@ -249,7 +249,7 @@ Suite *work_suite(void)
 	/* One of them waits for a thread to tire of waiting. */
 	tcase_set_timeout(tcase, 20);
 	tcase_add_test(tcase, test_result_comes_back_on_the_loop_and_the_argument_is_shown);
-	tcase_add_test(tcase, test_urgent_jobs_go_first);
+	tcase_add_test(tcase, test_jobs_of_a_lower_rank_go_first);
 	tcase_add_test(tcase, test_jobs_run_side_by_side);
 	tcase_add_test(tcase, test_queued_job_that_is_dropped_never_runs);
 	tcase_add_test(tcase, test_running_job_that_is_dropped_keeps_its_argument_until_it_ends);
