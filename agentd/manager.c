@@ -100,12 +100,13 @@ static void refresh_identity(struct manager *m)
 	m->status_stale = true;
 }
 
-/* Caches start when the identity has its rights: before, each would only be denied. */
+/* Caches start when the identity has its rights and the server knows them: before, each would only
+ * be denied. */
 static void refresh_caches(struct manager *m)
 {
 	struct kube *kube = m->ctx.kube;
 
-	if (role_is_control_plane(m->ctx.role) && !engine_is_in_sync(m->engine, "agentd-rights"))
+	if (role_is_control_plane(m->ctx.role) && !engine_is_in_sync(m->engine, "apiserver"))
 		return;
 	if (kube == m->objects_kube)
 		return;

@@ -1,6 +1,7 @@
-/* The API server of this control plane answers, agentd has its rights there, and every object that
- * gives them is kept. The rights come first and all at once, by a one-hour administrator's
- * certificate that exists in memory only; after that each object is a row of its own. */
+/* agentd has its rights in the cluster, the API server of this control plane is ready, and every
+ * object that gives the rights is kept. The rights come first and all at once, by a one-hour
+ * administrator's certificate that exists in memory only, as soon as the server takes them: a
+ * second or two before it is ready. After that each object is a row of its own. */
 #include <errno.h>
 #include <string.h>
 
@@ -10,48 +11,10 @@
 #include "agentd/resources/object.h"
 #include "common/alloc.h"
 
-/* The API server answers. */
-
-static enum verdict apiserver_observe(struct context *ctx, const struct resource *row,
-				      struct why *why)
-{
-	const struct error *error = objects_error(ctx->objects);
-
-	(void)row;
-	if (ctx->api_answers)
-		return IN_SYNC;
-	why_set(why, "the API server has not answered yet%s%s", error ? ": " : "",
-		error ? error->message : "");
-	return DRIFTED;
-}
-
-static struct op *apiserver_probe(struct task *task, struct error *err)
-{
-	struct context *ctx = ctx_of(task);
-
-	if (!ctx->kube) {
-		error_set(err, ERROR_PENDING, -EAGAIN, "agentd's certificate is not there yet");
-		return NULL;
-	}
-	return kube_probe(ctx->kube, KUBE_READYZ);
-}
-
-static int apiserver_probed(struct task *task, struct op *op, struct error *err)
-{
-	(void)err;
-	if (op_error(op))
-		return STAGE_AGAIN;
-	ctx_of(task)->api_answers = true;
-	return STAGE_NEXT;
-}
-
-static const struct stage apiserver_apply[] = {
-	{ "await /readyz", apiserver_probe, apiserver_probed, .again_ms = 100, .timeout_s = 600,
-	  .may_fail = true },
-	{ 0 },
-};
-
 /* agentd's rights. */
+
+#define RIGHTS_ROW   "agentd-rights"
+#define RIGHTS_GIVEN "given"
 
 /* clang-format off */
 #define RIGHTS(of_kind, of_namespace, of_name, of_collection)                        \
@@ -82,7 +45,7 @@ static enum verdict rights_observe(struct context *ctx, const struct resource *r
 {
 	const struct error *error = objects_error(ctx->objects);
 
-	if (!ledger_note(ctx->ledger, row->name, "given")) {
+	if (!ledger_note(ctx->ledger, row->name, RIGHTS_GIVEN)) {
 		why_set(why, "agentd has no rights in the cluster yet");
 		return DRIFTED;
 	}
@@ -106,12 +69,11 @@ static void giving_free(void *state)
 	free(giving);
 }
 
-static struct op *rights_apply_next(struct task *task, struct error *err)
+/* The namespaces are the first that the server makes of what it needs, and the last that the rights
+ * need. */
+static struct op *rights_get_namespace(struct task *task, struct error *err)
 {
 	struct giving *giving = run_of(task)->state;
-	const struct object *object;
-	_cleanup_(value_unref) struct value *wanted = NULL;
-	_cleanup_free_ char *path = NULL;
 
 	if (!giving) {
 		giving = NEW(struct giving);
@@ -120,7 +82,24 @@ static struct op *rights_apply_next(struct task *task, struct error *err)
 		if (!giving->kube)
 			return NULL;
 	}
-	object = &rights[giving->next];
+	return kube_get(giving->kube, KUBE_NAMESPACES "/" KUBE_PUBLIC);
+}
+
+static int rights_got_namespace(struct task *task, struct op *op, struct error *err)
+{
+	(void)task;
+	(void)err;
+	return op_error(op) || !op_value(op) ? STAGE_AGAIN : STAGE_NEXT;
+}
+
+static struct op *rights_apply_next(struct task *task, struct error *err)
+{
+	struct giving *giving = run_of(task)->state;
+	const struct object *object = &rights[giving->next];
+	_cleanup_(value_unref) struct value *wanted = NULL;
+	_cleanup_free_ char *path = NULL;
+
+	(void)err;
 	wanted = render_manifest(object->kind, object->namespace, object->name);
 	path = xasprintf("%s/%s", object->collection, object->name);
 	return kube_apply(giving->kube, path, wanted, KUBE_MANAGER, true);
@@ -134,28 +113,76 @@ static int rights_applied(struct task *task, struct op *op, struct error *err)
 	(void)err;
 	if (++giving->next < ARRAY_SIZE(rights))
 		return STAGE_AGAIN;
-	ledger_set_note(ctx_of(task)->ledger, row_of(task)->name, "given", "yes");
+	ledger_set_note(ctx_of(task)->ledger, row_of(task)->name, RIGHTS_GIVEN, "yes");
 	return STAGE_NEXT;
 }
 
 static const struct stage rights_apply[] = {
+	{ "await the API server", rights_get_namespace, rights_got_namespace, .again_ms = 100,
+	  .timeout_s = 600, .may_fail = true },
 	{ "give agentd its rights", rights_apply_next, rights_applied, .again_ms = 1 },
 	{ 0 },
 };
 
+/* The API server is ready. */
+
+static enum verdict apiserver_observe(struct context *ctx, const struct resource *row,
+				      struct why *why)
+{
+	const struct error *error = objects_error(ctx->objects);
+
+	(void)row;
+	if (ctx->api_answers)
+		return IN_SYNC;
+	why_set(why, "the API server has not answered yet%s%s", error ? ": " : "",
+		error ? error->message : "");
+	return DRIFTED;
+}
+
+static struct op *apiserver_probe(struct task *task, struct error *err)
+{
+	struct context *ctx = ctx_of(task);
+
+	if (!ctx->kube) {
+		error_set(err, ERROR_PENDING, -EAGAIN, "agentd's certificate is not there yet");
+		return NULL;
+	}
+	return kube_probe(ctx->kube, KUBE_READYZ);
+}
+
+static int apiserver_probed(struct task *task, struct op *op, struct error *err)
+{
+	const struct error *error = op_error(op);
+
+	(void)err;
+	/* Without rights in this cluster any more, such as after etcd was emptied. */
+	if (error && error->class == ERROR_DENIED)
+		ledger_set_note(ctx_of(task)->ledger, RIGHTS_ROW, RIGHTS_GIVEN, NULL);
+	if (error)
+		return STAGE_AGAIN;
+	ctx_of(task)->api_answers = true;
+	return STAGE_NEXT;
+}
+
+static const struct stage apiserver_apply[] = {
+	{ "await /readyz", apiserver_probe, apiserver_probed, .again_ms = 100, .timeout_s = 600,
+	  .may_fail = true },
+	{ 0 },
+};
+
 /* clang-format off */
-#define RIGHT(index, id) OBJECT(id, &rights[index], "agentd-rights")
+#define RIGHT(index, id) OBJECT(id, &rights[index], "apiserver")
 
 const struct resource apiserver_rows[] = {
-	{ .name = "apiserver", .title = "the API server of this host answers /readyz",
-	  .roles = FOR_CONTROL_PLANE,
+	{ .name = RIGHTS_ROW, .title = "agentd's identity has its rights in the cluster",
+	  .roles = FOR_CONTROL_PLANE, .class = CLASS_CLUSTER_OBJECTS,
 	  .needs = { "agentd-identity", "kubelet-unit", "static-pod-etcd",
 		     "static-pod-kube-apiserver" },
-	  .observe = apiserver_observe, .apply = apiserver_apply },
-	{ .name = "agentd-rights", .title = "agentd's identity has its rights in the cluster",
-	  .roles = FOR_CONTROL_PLANE, .class = CLASS_CLUSTER_OBJECTS, .needs = { "apiserver" },
 	  .triggers = { EVERY(300) },
 	  .observe = rights_observe, .apply = rights_apply },
+	{ .name = "apiserver", .title = "the API server of this host answers /readyz",
+	  .roles = FOR_CONTROL_PLANE, .needs = { RIGHTS_ROW },
+	  .observe = apiserver_observe, .apply = apiserver_apply },
 	RIGHT(0, "clusterrolebinding/kubeadm:cluster-admins"),
 	RIGHT(1, "clusterrole/agentd:control-plane"),
 	RIGHT(2, "clusterrolebinding/agentd:control-plane"),

@@ -146,7 +146,7 @@ static const struct object rbac[] = {
 };
 
 /* Binding a role that is not there yet is denied to who may not bind everything. */
-#define RIGHT(index, id, ...) OBJECT(id, &rbac[index], "agentd-rights", ##__VA_ARGS__)
+#define RIGHT(index, id, ...) OBJECT(id, &rbac[index], "apiserver", ##__VA_ARGS__)
 
 const struct resource cluster_config_rows[] = {
 	RIGHT(4, "clusterrole/kubeadm:get-nodes"),
@@ -161,8 +161,8 @@ const struct resource cluster_config_rows[] = {
 	RIGHT(1, "rolebinding/kube-system/kubeadm:nodes-kubeadm-config", "role/kube-system/kubeadm:nodes-kubeadm-config"),
 	RIGHT(2, "role/kube-system/kubeadm:kubelet-config"),
 	RIGHT(3, "rolebinding/kube-system/kubeadm:kubelet-config", "role/kube-system/kubeadm:kubelet-config"),
-	OBJECT("configmap/kube-system/kubeadm-config", &kubeadm_config, "agentd-rights"),
-	OBJECT("configmap/kube-system/kubelet-config", &kubelet_config, "agentd-rights"),
+	OBJECT("configmap/kube-system/kubeadm-config", &kubeadm_config, "apiserver"),
+	OBJECT("configmap/kube-system/kubelet-config", &kubelet_config, "apiserver"),
 	{ 0 },
 };
 /* clang-format on */
@@ -180,7 +180,7 @@ const struct resource cluster_info_rows[] = {
 	{ .name = "configmap/kube-public/cluster-info",
 	  .title = "what a joining node reads first, signed for the role's tokens",
 	  .roles = FOR_CONTROL_PLANE, .class = CLASS_CLUSTER_OBJECTS, .data = &cluster_info,
-	  .needs = { "agentd-rights", "bootstrap-tokens" },
+	  .needs = { "apiserver", "bootstrap-tokens" },
 	  .triggers = { ON_LIST(cluster_info_triggers) },
 	  .observe = object_observe, .apply = object_apply },
 	{ 0 },

@@ -241,11 +241,11 @@ static void node_triggers(struct context *ctx, const struct resource *row, struc
 /* clang-format off */
 const struct resource node_rows[] = {
 	{ .name = "node-labels", .title = "the Node's control-plane labels",
-	  .roles = FOR_CONTROL_PLANE, .class = CLASS_NODE, .needs = { "agentd-rights", "kubelet-unit" },
+	  .roles = FOR_CONTROL_PLANE, .class = CLASS_NODE, .needs = { "apiserver", "kubelet-unit" },
 	  .triggers = { ON_LIST(node_triggers) },
 	  .observe = labels_observe, .apply = labels_apply },
 	{ .name = "node-taints", .title = "the Node's taints, set once for each Node object",
-	  .roles = FOR_CONTROL_PLANE, .class = CLASS_NODE, .needs = { "agentd-rights", "kubelet-unit" },
+	  .roles = FOR_CONTROL_PLANE, .class = CLASS_NODE, .needs = { "apiserver", "kubelet-unit" },
 	  .triggers = { ON_LIST(node_triggers) },
 	  .observe = taints_observe, .apply = taints_apply },
 	{ .name = "node-ready", .title = "the kubelet has registered the Node, and it is Ready",

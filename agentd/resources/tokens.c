@@ -133,7 +133,7 @@ static const struct stage tokens_apply[] = {
 /* clang-format off */
 const struct resource token_rows[] = {
 	{ .name = "bootstrap-tokens", .title = "the role's bootstrap tokens, each made once",
-	  .roles = FOR_CONTROL_PLANE, .class = CLASS_TOKENS, .needs = { "agentd-rights" },
+	  .roles = FOR_CONTROL_PLANE, .class = CLASS_TOKENS, .needs = { "apiserver" },
 	  .triggers = { ON_OBJECT(TOKEN_SECRETS, NULL) },
 	  .observe = tokens_observe, .apply = tokens_apply },
 	{ 0 },
