@@ -22,6 +22,7 @@
 #include "common/file.h"
 #include "common/log.h"
 #include "common/notice.h"
+#include "common/parse.h"
 #include "common/spawn.h"
 #include "systemd/notify.h"
 
@@ -216,6 +217,23 @@ static void engine_changed(void *userdata)
 	struct manager *m = userdata;
 
 	m->status_stale = true;
+}
+
+static void engine_disputed(void *userdata, const struct resource *resource, bool begins,
+			    int64_t since_s)
+{
+	struct manager *m = userdata;
+	char since[32];
+
+	format_time(since_s, since);
+	if (begins)
+		history_add(m->ctx.history, "Fight", resource->name,
+			    "changed by another hand again and again since %s: repairs wait longer "
+			    "each time; agentctl hold %s leaves it as it is",
+			    since, resource->name);
+	else
+		history_add(m->ctx.history, "FightEnded", resource->name,
+			    "nobody has changed it for ten minutes");
 }
 
 /* A bring-up needs several times the memory of what comes after it. */
@@ -549,6 +567,7 @@ static void make_parts(struct manager *m)
 		.prepare = engine_prepare,
 		.triggers_changed = engine_triggers_changed,
 		.changed = engine_changed,
+		.disputed = engine_disputed,
 		.userdata = m,
 	};
 	uint32_t random = 1;

@@ -80,6 +80,14 @@ static char *reason_of_row(const struct render *render, const struct value *row)
 		render_age(render, text_of(row, "stageSince"), age);
 		strv_addf(&parts, "now: %s (%s)", text_of(row, "stage"), age);
 	}
+	if (*text_of(row, "fightSince")) {
+		render_age(render, text_of(row, "fightSince"), age);
+		strv_addf(&parts,
+			  "changed by another hand again and again for %s, repaired %s times", age,
+			  value_number_text(value_get(row, "repairs")));
+	}
+	if (*text_of(row, "policy") && !row_is(row, "in-sync"))
+		strv_add(&parts, "only observed");
 	if (*text_of(row, "waitsFor"))
 		strv_addf(&parts, "waits for %s", text_of(row, "waitsFor"));
 	if (parse_time(text_of(row, "nextTry"), &next) == 0) {

@@ -19,32 +19,14 @@ LOG_SCOPE("engine");
 #define LOOK_FIRST_NS (2 * NSEC_PER_SEC)
 #define LOOK_CAP_NS   (60 * NSEC_PER_SEC)
 #define LOOK_SLACK_NS (NSEC_PER_SEC / 2)
-#define FRUITLESS_NS  (NSEC_PER_SEC / 4)
 #define STORAGE_NS    (10 * NSEC_PER_SEC)
 
-static uint64_t now_ns(const struct engine *engine)
+uint64_t engine_now_ns(const struct engine *engine)
 {
 	return clock_ns(loop_clock(engine->loop));
 }
 
-/* xorshift: spreads retries, no more is asked of it. */
-static uint32_t next_random(struct engine *engine)
-{
-	engine->random ^= engine->random << 13;
-	engine->random ^= engine->random >> 17;
-	engine->random ^= engine->random << 5;
-	return engine->random;
-}
-
-const struct row *engine_find(const struct engine *engine, const char *name)
-{
-	for (size_t i = 0; i < engine->count; i++)
-		if (strcmp(engine->rows[i].resource->name, name) == 0)
-			return &engine->rows[i];
-	return NULL;
-}
-
-static void log_transition(const struct row *row, int level, const char *stage, const char *text)
+void engine_log(const struct row *row, int level, const char *stage, const char *text)
 {
 	char generation[24];
 	struct log_field fields[] = {
@@ -58,6 +40,14 @@ static void log_transition(const struct row *row, int level, const char *stage, 
 
 	(void)snprintf(generation, sizeof(generation), "%" PRIu64, row->engine->generation);
 	log_fields(level, fields, "%s: %s", row->resource->name, text);
+}
+
+const struct row *engine_find(const struct engine *engine, const char *name)
+{
+	for (size_t i = 0; i < engine->count; i++)
+		if (strcmp(engine->rows[i].resource->name, name) == 0)
+			return &engine->rows[i];
+	return NULL;
 }
 
 /* Marks. */
@@ -79,18 +69,9 @@ bool engine_mark(struct engine *engine, const char *name)
 
 /* The role. */
 
-static void forget_task(struct row *row)
-{
-	row->task = task_free(row->task);
-	if (row->run.state && row->run.free_state)
-		row->run.free_state(row->run.state);
-	role_unref(row->run.role);
-	row->run = (struct run){ 0 };
-}
-
 static void deactivate(struct row *row)
 {
-	forget_task(row);
+	engine_forget_task(row);
 	row->settled = row->repairing = false;
 	strv_done(&row->dynamic.paths);
 	strv_done(&row->dynamic.objects);
@@ -135,6 +116,7 @@ static void activate(struct row *row)
 	row->look_again_ns = UINT64_MAX;
 	row->look_interval_ns = 0;
 	row->fruitless = 0;
+	row->fight = (struct fight){ 0 };
 	backoff_reset(&row->backoff);
 	strv_done(&row->dynamic.paths);
 	strv_done(&row->dynamic.objects);
@@ -178,6 +160,7 @@ void engine_reconcile(struct engine *engine)
 		row->stale = true;
 		row->next_try_ns = 0;
 		row->fruitless = 0;
+		fight_forgive(&row->fight);
 		backoff_reset(&row->backoff);
 	}
 }
@@ -189,7 +172,7 @@ void engine_reconcile(struct engine *engine)
 static void schedule_look(struct row *row, bool changed)
 {
 	struct engine *engine = row->engine;
-	uint64_t now = now_ns(engine), at = UINT64_MAX;
+	uint64_t now = engine_now_ns(engine), at = UINT64_MAX;
 
 	if (row->verdict == UNKNOWN || row->verdict == BLOCKED) {
 		row->look_interval_ns = changed || !row->look_interval_ns
@@ -232,7 +215,7 @@ static void told_repaired(struct row *row)
 
 	if (row->repairing && hooks->repaired)
 		hooks->repaired(hooks->userdata, row->resource, &row->drift,
-				now_ns(row->engine) - row->drifted_ns);
+				engine_now_ns(row->engine) - row->drifted_ns);
 	row->repairing = false;
 }
 
@@ -257,10 +240,19 @@ static void tell_transition(struct row *row, enum verdict former)
 	const struct engine_hooks *hooks = &row->engine->hooks;
 	const char *text = row->why.text;
 
-	log_transition(row, LOG_INFO, NULL, text[0] ? text : verdict_name(row->verdict));
+	engine_log(row, LOG_INFO, NULL, text[0] ? text : verdict_name(row->verdict));
 	if (hooks->transition)
 		hooks->transition(hooks->userdata, row->resource, former, row->verdict, &row->why);
 	mark_dependants(row);
+}
+
+static void tell_dispute(struct row *row, bool begins)
+{
+	const struct engine_hooks *hooks = &row->engine->hooks;
+
+	if (hooks->disputed)
+		hooks->disputed(hooks->userdata, row->resource, begins, row->fight.since_s);
+	hooks->changed(hooks->userdata);
 }
 
 /* Returns whether something changed that others may care about. */
@@ -281,7 +273,7 @@ static bool observe(struct row *row)
 	if (verdict_truth(verdict) != verdict_truth(row->verdict))
 		row->condition_since_s = now;
 	if (verdict != IN_SYNC && (!row->observed || row->verdict == IN_SYNC))
-		row->drifted_ns = now_ns(engine);
+		row->drifted_ns = engine_now_ns(engine);
 	if (changed || strcmp(why.text, row->why.text) != 0)
 		engine->hooks.changed(engine->hooks.userdata);
 	row->observed = true;
@@ -290,130 +282,40 @@ static bool observe(struct row *row)
 	schedule_look(row, changed);
 	if (changed)
 		tell_transition(row, former);
+	if (engine_is_repair(row) && fight_drifted(&row->fight, engine_now_ns(engine)))
+		tell_dispute(row, true);
 	settle(row);
 	return changed;
-}
-
-/* Tasks. */
-
-bool engine_only_observes(const struct row *row)
-{
-	const struct role *role = row->engine->role;
-
-	return role && role->policy.observed[row->resource->class];
-}
-
-const struct row *engine_blocking_need(const struct row *row)
-{
-	const struct engine *engine = row->engine;
-
-	for (size_t n = 0; n < RESOURCE_NEEDS_MAX && row->resource->needs[n]; n++) {
-		const struct row *need = engine_find(engine, row->resource->needs[n]);
-		const struct resource *resource = need->resource;
-
-		if (!need->active || (need->observed && need->verdict == IN_SYNC))
-			continue;
-		/* What it makes is a file, and the file stands: no reason to wait. */
-		if (need->observed && need->verdict == UNKNOWN && resource->stands &&
-		    resource->stands(engine->context, resource))
-			continue;
-		/* Others answer for it, and it has been as the role wants it: it counts as it is.
-		 */
-		if (need->observed && need->settled && engine_only_observes(need))
-			continue;
-		return need;
-	}
-	return NULL;
-}
-
-static bool lane_is_busy(const struct row *row)
-{
-	const char *lane = row->resource->lane;
-
-	for (size_t i = 0; lane && i < row->engine->count; i++) {
-		const struct row *other = &row->engine->rows[i];
-
-		if (other->task && other->resource->lane &&
-		    strcmp(other->resource->lane, lane) == 0)
-			return true;
-	}
-	return false;
-}
-
-static bool may_start(const struct row *row)
-{
-	return row->active && row->observed && row->verdict == DRIFTED && row->resource->apply &&
-	       !row->task && now_ns(row->engine) >= row->next_try_ns && !lane_is_busy(row) &&
-	       !engine_only_observes(row) && !engine_blocking_need(row);
-}
-
-static void task_ended(struct task *task, const struct error *error, void *userdata)
-{
-	struct row *row = userdata;
-	struct engine *engine = row->engine;
-	const char *stage = task_stage(task);
-	uint64_t wait;
-
-	row->stale = true;
-	engine->hooks.changed(engine->hooks.userdata);
-	if (!error) {
-		/* What was written may not have come back to our caches yet: the next event
-		 * decides, and only then, after a growing pause, it is done again. */
-		row->error = ERROR_INIT;
-		wait = FRUITLESS_NS << MIN(row->fruitless, 8U);
-		row->fruitless++;
-		row->next_try_ns = now_ns(engine) + MIN(wait, LOOK_CAP_NS);
-		log_transition(row, LOG_INFO, NULL, "applied");
-	} else if (error->code == -ECANCELED) {
-		row->next_try_ns = 0;
-	} else {
-		row->error = *error;
-		row->failures++;
-		wait = backoff_next(&row->backoff, error, next_random(engine));
-		row->next_try_ns = wait == UINT64_MAX ? UINT64_MAX : now_ns(engine) + wait;
-		log_transition(row, row->failures > 3 ? LOG_DEBUG : LOG_WARNING, stage,
-			       error->message);
-	}
-	forget_task(row);
-}
-
-/* Not of what agentd wanted to differ, and not where its stages only look. */
-static bool is_repair(const struct row *row)
-{
-	return row->settled && !row->why.planned && row->resource->class != CLASS_NONE;
-}
-
-static void start(struct row *row)
-{
-	struct engine *engine = row->engine;
-
-	row->run = (struct run){
-		.context = engine->context,
-		.resource = row->resource,
-		.role = engine->role ? role_ref(engine->role) : NULL,
-	};
-	row->tasks++;
-	if (is_repair(row)) {
-		if (!row->repairing)
-			row->drift = row->why;
-		row->repairing = true;
-		if (engine->hooks.repairing)
-			engine->hooks.repairing(engine->hooks.userdata, row->resource, &row->why);
-	}
-	row->task = task_new(engine->loop, row->resource->apply, &row->run, NULL, task_ended, row);
-	log_debug("%s: %s", row->resource->name, row->why.text);
-	engine->hooks.changed(engine->hooks.userdata);
 }
 
 /* The pass. */
 
 static void mark_what_is_due(struct engine *engine)
 {
-	uint64_t now = now_ns(engine);
+	uint64_t now = engine_now_ns(engine);
 
 	for (size_t i = 0; i < engine->count; i++)
 		if (engine->rows[i].active && engine->rows[i].look_again_ns <= now)
 			engine->rows[i].stale = true;
+}
+
+static void end_fights(struct engine *engine)
+{
+	uint64_t now = engine_now_ns(engine);
+	bool on = false;
+
+	for (size_t i = 0; i < engine->count; i++) {
+		struct row *row = &engine->rows[i];
+
+		if (row->verdict == IN_SYNC && fight_quiet_ns(&row->fight) <= now) {
+			tell_dispute(row, false);
+			row->fight = (struct fight){ 0 };
+		}
+		on |= row->fight.on;
+	}
+	if (engine->disputed && !on)
+		engine->peace_since_s = clock_wall(loop_clock(engine->loop));
+	engine->disputed = on;
 }
 
 static void observe_all_stale(struct engine *engine)
@@ -439,7 +341,7 @@ static void start_what_may(struct engine *engine)
 	bool pending = false;
 
 	for (size_t i = 0; i < engine->count; i++)
-		if (may_start(&engine->rows[i]) &&
+		if (engine_may_start(&engine->rows[i]) &&
 		    ledger_get(engine->ledger, engine->rows[i].resource->name) == LEDGER_ABSENT) {
 			ledger_set(engine->ledger, engine->rows[i].resource->name, LEDGER_PENDING);
 			pending = true;
@@ -451,8 +353,8 @@ static void start_what_may(struct engine *engine)
 	}
 	engine->ledger_error = ERROR_INIT;
 	for (size_t i = 0; i < engine->count; i++)
-		if (may_start(&engine->rows[i]))
-			start(&engine->rows[i]);
+		if (engine_may_start(&engine->rows[i]))
+			engine_start(&engine->rows[i]);
 }
 
 static void note_convergence(struct engine *engine)
@@ -476,11 +378,13 @@ static void arm_timer(struct engine *engine)
 			continue;
 		at = MIN(at, row->look_again_ns);
 		if (row->verdict == DRIFTED && row->resource->apply && !engine_only_observes(row) &&
-		    row->next_try_ns > now_ns(engine))
-			at = MIN(at, row->next_try_ns);
+		    engine_not_before_ns(row) > engine_now_ns(engine))
+			at = MIN(at, engine_not_before_ns(row));
+		if (row->verdict == IN_SYNC)
+			at = MIN(at, fight_quiet_ns(&row->fight));
 	}
 	if (error_is_set(&engine->ledger_error))
-		at = MIN(at, now_ns(engine) + STORAGE_NS);
+		at = MIN(at, engine_now_ns(engine) + STORAGE_NS);
 	if (at == UINT64_MAX)
 		loop_timer_disarm(engine->timer);
 	else
@@ -494,6 +398,7 @@ void engine_pass(struct engine *engine)
 	engine->hooks.prepare(engine->hooks.userdata, clock_wall(loop_clock(engine->loop)));
 	mark_what_is_due(engine);
 	observe_all_stale(engine);
+	end_fights(engine);
 	start_what_may(engine);
 	note_convergence(engine);
 	arm_timer(engine);
@@ -544,6 +449,7 @@ struct engine *engine_new(struct loop *loop, const struct resource *const *rows,
 	engine->ledger = ledger;
 	engine->hooks = *hooks;
 	engine->random = random ? random : 1;
+	engine->peace_since_s = clock_wall(loop_clock(loop));
 	engine->timer = loop_timer_new(loop, timer_fired, engine);
 	while (rows[engine->count])
 		engine->count++;

@@ -33,6 +33,10 @@ struct engine_hooks {
 	/* It was seen in sync again, so long after the drift was. */
 	void (*repaired)(void *userdata, const struct resource *resource, const struct why *drift,
 			 uint64_t took_ns);
+	/* It has been changed again and again since then, and its repairs wait from now on; or ten
+	 * minutes have passed without a change. */
+	void (*disputed)(void *userdata, const struct resource *resource, bool begins,
+			 int64_t since_s);
 	void *userdata;
 };
 

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "agentd/engine/state.h"
+#include "common/buf.h"
 #include "common/parse.h"
 
 static struct value *time_text(int64_t s)
@@ -65,9 +66,26 @@ static struct value *put_error(struct value *map, const struct row *row)
 		return map;
 	map = value_put(map, "error", value_new_string(row->error.message));
 	map = value_put(map, "errorClass", value_new_string(error_class_name(row->error.class)));
-	if (row->next_try_ns > 0 && row->next_try_ns != UINT64_MAX)
-		map = value_put(map, "nextTry", time_text(wall_of(row->engine, row->next_try_ns)));
 	return map;
+}
+
+/* A wait that is over, or that has no end by itself, is not told. */
+static struct value *put_next_try(struct value *map, const struct row *row)
+{
+	uint64_t at = engine_not_before_ns(row);
+	bool waits = error_is_set(&row->error) || (row->fight.on && row->verdict == DRIFTED);
+
+	if (!waits || at == 0 || at == UINT64_MAX)
+		return map;
+	return value_put(map, "nextTry", time_text(wall_of(row->engine, at)));
+}
+
+static struct value *put_fight(struct value *map, const struct row *row)
+{
+	if (!row->fight.on)
+		return map;
+	map = value_put(map, "fightSince", time_text(row->fight.since_s));
+	return value_put(map, "repairs", value_new_int(row->fight.repairs));
 }
 
 static struct value *row_value(const struct row *row)
@@ -85,6 +103,8 @@ static struct value *row_value(const struct row *row)
 	map = put_waiting(map, row);
 	map = put_task(map, row);
 	map = put_error(map, row);
+	map = put_fight(map, row);
+	map = put_next_try(map, row);
 	map = value_put(map, "observed", value_new_int(row->observations));
 	map = value_put(map, "applied", value_new_int(row->tasks));
 	map = value_put(map, "failed", value_new_int(row->failures));
@@ -142,9 +162,36 @@ static struct value *condition_value(const struct row *row)
 	return value_put(map, "since", time_text(row->condition_since_s));
 }
 
+/* Whether another hand changes again and again what agentd mends, and of which rows. */
+static struct value *undisputed_value(const struct engine *engine)
+{
+	_cleanup_(buf_done) struct buf message = BUF_INIT(16 * KIB);
+	struct value *map = value_new_map();
+	int64_t since = engine->peace_since_s;
+
+	for (size_t i = 0; i < engine->count; i++) {
+		const struct row *row = &engine->rows[i];
+		char text[32];
+
+		if (!row->fight.on)
+			continue;
+		format_time(row->fight.since_s, text);
+		since = message.length > 0 ? MIN(since, row->fight.since_s) : row->fight.since_s;
+		(void)buf_printf(
+		    &message, "%s%s is changed again and again since %s, repaired %u times",
+		    message.length > 0 ? "; " : "", row->resource->name, text, row->fight.repairs);
+	}
+	map = value_put(map, "type", value_new_string("Undisputed"));
+	map = value_put(map, "status", value_new_string(message.length > 0 ? "False" : "True"));
+	map = value_put(map, "reason",
+			value_new_string(message.length > 0 ? "DriftFight" : "NoDriftFight"));
+	map = value_put(map, "message", value_new_string(message.data));
+	return value_put(map, "since", time_text(since));
+}
+
 struct value *report_conditions(const struct engine *engine)
 {
-	struct value *list = value_new_list();
+	struct value *list = value_append(value_new_list(), undisputed_value(engine));
 
 	for (size_t i = 0; i < engine->count; i++) {
 		const struct row *row = &engine->rows[i];

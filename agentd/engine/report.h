@@ -5,11 +5,13 @@
 #include "common/error.h"
 #include "common/value.h"
 
-/* A list of maps: name, verdict (in-sync | drifted | unknown | held back), reason, since (RFC
- * 3339), policy ("observe" where it is looked at only), stage and stageSince while a task runs,
- * error, failures, nextTry, observed and applied counters. */
+/* A list of maps: name, verdict (in-sync | drifted | unknown | blocked), reason, since (RFC 3339),
+ * policy ("observe" where it is looked at only), waitsFor, stage and stageSince while a task runs,
+ * error and errorClass of the last task, fightSince and repairs while another hand changes it again
+ * and again, nextTry, and the counters observed, applied and failed. */
 struct value *report_rows(const struct engine *engine);
-/* The conditions that rows make (.condition of struct resource): a list of maps of type, status
+/* The condition Undisputed, False with reason DriftFight while another hand changes rows again and
+ * again, and those that rows make (.condition of struct resource): a list of maps of type, status
  * ("True" | "False" | "Unknown"), reason, message and since, in the order of the rows. */
 struct value *report_conditions(const struct engine *engine);
 /* What would be done now, row by row: name, reason, stages (names). Rows in sync are left out. */

@@ -1,7 +1,8 @@
-/* What the engine knows of each row: shared by engine.c and report.c, and by nobody else. */
+/* What the engine knows of each row: shared by the files of this folder, and by nobody else. */
 #pragma once
 
 #include "agentd/engine/engine.h"
+#include "agentd/engine/fight.h"
 #include "common/backoff.h"
 
 struct row {
@@ -18,6 +19,7 @@ struct row {
 	bool repairing;	  /* a task was started because of a drift, and it is not in sync yet */
 	struct why drift; /* what the repair is about */
 	uint64_t drifted_ns;
+	struct fight fight;
 	struct trigger_list dynamic;
 
 	struct task *task;
@@ -44,6 +46,8 @@ struct engine {
 	unsigned role_bit;
 	uint64_t generation, generation_reached;
 	uint32_t random;
+	bool disputed;		   /* a row is fought about */
+	int64_t peace_since_s;	   /* since when no row is fought about */
 	struct error ledger_error; /* the ledger cannot be saved: nothing is started */
 	bool in_pass;
 };
@@ -55,8 +59,21 @@ static inline enum truth verdict_truth(enum verdict verdict)
 	return verdict == UNKNOWN ? NOT_KNOWN : verdict == IN_SYNC ? IS_TRUE : NOT_TRUE;
 }
 
+/* engine.c */
+uint64_t engine_now_ns(const struct engine *engine);
 const struct row *engine_find(const struct engine *engine, const char *name);
+void engine_log(const struct row *row, int level, const char *stage, const char *text);
+
+/* tasks.c */
+bool engine_may_start(const struct row *row);
+void engine_start(struct row *row);
+void engine_forget_task(struct row *row); /* cancels it */
 /* The role's policy leaves what it makes to others: it is only looked at. */
 bool engine_only_observes(const struct row *row);
+/* The row differs, although it has been as this role wants it: another hand changed it. Not of what
+ * agentd wanted to differ, and not where its stages only look. */
+bool engine_is_repair(const struct row *row);
+/* No task of the row before: after a failure, or because of a fight. */
+uint64_t engine_not_before_ns(const struct row *row);
 /* The first need that keeps a row from being applied, NULL if there is none. */
 const struct row *engine_blocking_need(const struct row *row);

@@ -34,11 +34,14 @@ extern const char interface_of_service[];
 	"  verdict: ?string,\n" \
 	"  reason: ?string,\n" \
 	"  since: ?string,\n" \
+	"  policy: ?string,\n" \
 	"  waitsFor: ?string,\n" \
 	"  stage: ?string,\n" \
 	"  stageSince: ?string,\n" \
 	"  error: ?string,\n" \
 	"  errorClass: ?string,\n" \
+	"  fightSince: ?string,\n" \
+	"  repairs: ?int,\n" \
 	"  nextTry: ?string,\n" \
 	"  observed: ?int,\n" \
 	"  applied: ?int,\n" \

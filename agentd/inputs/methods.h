@@ -40,8 +40,9 @@ struct methods_hooks {
 	 *	kubernetesVersion  "v1.36.3"
 	 *	conditions         [{type, status, reason, message, since}]: Ready, Converged,
 	 *	                   RoleFileValid, PreflightPassed, APIServerReachable, PodNetwork,
-	 *	                   SecretsPrivate, and those of rows (.condition); status is "True",
-	 *	                   "False" or "Unknown", since is RFC 3339; "True" is always fine
+	 *	                   SecretsPrivate, Undisputed, and those of rows (.condition);
+	 *	                   status is "True", "False" or "Unknown", since is RFC 3339;
+	 *	                   "True" is always fine
 	 *	rows               as agentd/engine/report.h gives them
 	 *	hints              [text]: what an operator may want to do next
 	 *	counters           {wakeups, requests}

@@ -197,7 +197,7 @@ static void check_condition(size_t index, const char *type, const char *status, 
 	struct value *list = report_conditions(engine);
 	const struct value *condition = value_item(list, index);
 
-	ck_assert_uint_eq(value_count(list), 2);
+	ck_assert_uint_eq(value_count(list), 3);
 	ck_assert_str_eq(text_at(condition, "type"), type);
 	ck_assert_str_eq(text_at(condition, "status"), status);
 	ck_assert_str_eq(text_at(condition, "reason"), reason);
@@ -208,15 +208,15 @@ static void check_condition(size_t index, const char *type, const char *status, 
 
 START_TEST(test_a_row_with_a_condition_is_one)
 {
-	check_condition(0, "FileIsThere", "False", "Drifted", "the file is missing",
+	check_condition(1, "FileIsThere", "False", "Drifted", "the file is missing",
 			"2027-01-15T08:00:00Z");
-	check_condition(1, "SecondIsThere", "False", "NotThere", "it is not there",
+	check_condition(2, "SecondIsThere", "False", "NotThere", "it is not there",
 			"2027-01-15T08:00:00Z");
 	second_becomes(BLOCKED, 10);
-	check_condition(1, "SecondIsThere", "False", "NotThere", "it is not there",
+	check_condition(2, "SecondIsThere", "False", "NotThere", "it is not there",
 			"2027-01-15T08:00:00Z");
 	second_becomes(UNKNOWN, 10);
-	check_condition(1, "SecondIsThere", "Unknown", "NotThere", "it is not there",
+	check_condition(2, "SecondIsThere", "Unknown", "NotThere", "it is not there",
 			"2027-01-15T08:00:20Z");
 }
 END_TEST
@@ -226,10 +226,10 @@ START_TEST(test_a_condition_of_two_rows_is_true_when_both_are_in_sync)
 	second_verdict = IN_SYNC;
 	(void)engine_mark(engine, "second");
 	engine_pass(engine);
-	check_condition(1, "SecondIsThere", "False", "NotThere", "it is not there",
+	check_condition(2, "SecondIsThere", "False", "NotThere", "it is not there",
 			"2027-01-15T08:00:00Z");
 	second_becomes(IN_SYNC, 30);
-	check_condition(1, "SecondIsThere", "True", "NotThere", "", "2027-01-15T08:00:30Z");
+	check_condition(2, "SecondIsThere", "True", "NotThere", "", "2027-01-15T08:00:30Z");
 }
 END_TEST
 

@@ -15,6 +15,9 @@
  *	fail NAME CLASS [TEXT]          the running task fails
  *	advance SECONDS                 time passes
  *	reconcile                       as agentctl reconcile
+ *	fight NAME SECONDS              a rival changes the row once a second, and each task of it
+ *	                                succeeds; says when these were (since the first rival)
+ *	conditions                      of rows, and Undisputed
  *	converged                       says whether everything is in sync
  *	restart                         the process dies and starts again with the ledger on disk
  */
@@ -23,11 +26,12 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "agentd/engine/engine.h"
+#include "agentd/engine/report.h"
 #include "agentd/role.h"
 #include "common/alloc.h"
 #include "common/log.h"
 #include "common/names.h"
+#include "common/parse.h"
 #include "tests/unit/test-engine.h"
 
 enum { ROWS_MAX = 8 };
@@ -53,12 +57,27 @@ struct script {
 	size_t count;
 	uint64_t generation;
 	char directory[64];
+	int64_t first_fight_s;
+	bool silent; /* of what happens in a fight only the result is told */
 	struct buf trace;
 };
 
 static struct fake *fake_of(const struct resource *row)
 {
 	return (struct fake *)row->data;
+}
+
+static void trace(struct script *script, const char *format, ...) PRINTF_LIKE(2, 3);
+static void trace(struct script *script, const char *format, ...)
+{
+	_cleanup_free_ char *text = NULL;
+	va_list args;
+
+	va_start(args, format);
+	text = xvasprintf(format, args);
+	va_end(args);
+	if (!script->silent)
+		(void)buf_printf(&script->trace, "%s\n", text);
 }
 
 static struct fake *find(struct script *script, const char *name)
@@ -106,7 +125,7 @@ static struct op *fake_start(struct task *task, struct error *err)
 	struct fake *fake = fake_of(row_of(task));
 
 	(void)err;
-	(void)buf_printf(&fake->script->trace, "%s: works\n", fake->name);
+	trace(fake->script, "%s: works", fake->name);
 	fake->op = op_new(fake->script->loop, &kind, fake);
 	return fake->op;
 }
@@ -117,7 +136,7 @@ static int second_stage(struct task *task, struct op *op, struct error *err)
 
 	(void)op;
 	(void)err;
-	(void)buf_printf(&fake->script->trace, "%s: second stage\n", fake->name);
+	trace(fake->script, "%s: second stage", fake->name);
 	return STAGE_NEXT;
 }
 
@@ -135,7 +154,7 @@ static void log_line(int level, const char *scope, const char *message, void *us
 
 	(void)scope;
 	if (level <= LOG_INFO)
-		(void)buf_printf(&script->trace, "%s\n", message);
+		trace(script, "%s", message);
 }
 
 static void nothing(void *userdata)
@@ -153,8 +172,7 @@ static void repairing(void *userdata, const struct resource *resource, const str
 {
 	struct script *script = userdata;
 
-	(void)buf_printf(&script->trace, "%s: repairing what was %s\n", resource->name,
-			 drift->text);
+	trace(script, "%s: repairing what was %s", resource->name, drift->text);
 }
 
 static void repaired(void *userdata, const struct resource *resource, const struct why *drift,
@@ -162,8 +180,20 @@ static void repaired(void *userdata, const struct resource *resource, const stru
 {
 	struct script *script = userdata;
 
-	(void)buf_printf(&script->trace, "%s: repaired what was %s, %.3g s\n", resource->name,
-			 drift->text, (double)took_ns / (double)NSEC_PER_SEC);
+	trace(script, "%s: repaired what was %s, %.3g s", resource->name, drift->text,
+	      (double)took_ns / (double)NSEC_PER_SEC);
+}
+
+static void disputed(void *userdata, const struct resource *resource, bool begins, int64_t since_s)
+{
+	struct script *script = userdata;
+	int64_t ago = clock_wall(&script->clock.clock) - since_s;
+
+	if (begins)
+		(void)buf_printf(&script->trace, "%s: a fight, for %lld s\n", resource->name,
+				 (long long)ago);
+	else
+		(void)buf_printf(&script->trace, "%s: the fight is over\n", resource->name);
 }
 
 static void hook(void *userdata)
@@ -181,6 +211,7 @@ static void start_engine(struct script *script)
 				      .changed = nothing,
 				      .repairing = repairing,
 				      .repaired = repaired,
+				      .disputed = disputed,
 				      .userdata = script };
 	struct error err = ERROR_INIT;
 
@@ -331,6 +362,56 @@ static void command_end(struct script *script, struct strv *words)
 	op_fail(fake->op, &error);
 }
 
+/* Seconds since the first rival. */
+static int64_t since_first(const struct script *script, int64_t wall_s)
+{
+	return wall_s - script->first_fight_s;
+}
+
+static void command_fight(struct script *script, struct fake *fake, unsigned seconds)
+{
+	struct buf times = BUF_INIT(KIB);
+
+	if (script->first_fight_s == 0)
+		script->first_fight_s = clock_wall(&script->clock.clock);
+	script->silent = true;
+	for (unsigned i = 0; i < seconds; i++) {
+		set_world(fake, "drifted", "edited");
+		engine_mark_trigger(script->engine, TRIGGER_PATH, fake->path, NULL);
+		settle(script);
+		if (fake->op) {
+			set_world(fake, "in-sync", NULL);
+			op_complete(fake->op, NULL);
+			settle(script);
+			(void)buf_printf(
+			    &times, "%lld ",
+			    (long long)since_first(script, clock_wall(&script->clock.clock)));
+		}
+		clock_fake_advance(&script->clock, NSEC_PER_SEC);
+	}
+	script->silent = false;
+	trace(script, "%s: repaired at %ss", fake->name, times.data);
+	buf_done(&times);
+}
+
+static void command_conditions(struct script *script)
+{
+	struct value *list = report_conditions(script->engine);
+
+	VALUE_FOREACH(i, list) {
+		const struct value *condition = value_item(list, i);
+		int64_t since = 0;
+
+		ck_assert_int_eq(parse_time(value_string(value_get(condition, "since")), &since),
+				 0);
+		trace(script, "%s %s %s since %lld s", value_string(value_get(condition, "type")),
+		      value_string(value_get(condition, "status")),
+		      value_string(value_get(condition, "reason")),
+		      (long long)since_first(script, since));
+	}
+	value_unref(list);
+}
+
 static void command(struct script *script, const char *line)
 {
 	struct strv words = STRV_INIT;
@@ -360,6 +441,10 @@ static void command(struct script *script, const char *line)
 	else if (strcmp(name, "converged") == 0)
 		(void)buf_printf(&script->trace, "%s\n",
 				 engine_is_converged(script->engine) ? "yes" : "no");
+	else if (strcmp(name, "fight") == 0)
+		command_fight(script, find(script, words.items[1]), (unsigned)atol(words.items[2]));
+	else if (strcmp(name, "conditions") == 0)
+		command_conditions(script);
 	else if (strcmp(name, "restart") == 0)
 		stop_engine(script);
 	else
