@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "agentd/kube/apipath.h"
+#include "agentd/kube/lease.h"
 #include "agentd/kube/reply.h"
 #include "common/alloc.h"
 #include "common/buf.h"
@@ -16,6 +17,7 @@ struct kube {
 	struct loop *loop;
 	struct http *http;
 	char *server;
+	struct lease_seen *leases;
 };
 
 /* What is asked, in one row each. */
@@ -56,6 +58,7 @@ struct kube *kube_free(struct kube *kube)
 	if (!kube)
 		return NULL;
 	http_free(kube->http);
+	lease_seen_free(kube->leases);
 	free(kube->server);
 	free(kube);
 	return NULL;
@@ -74,6 +77,11 @@ struct loop *kube_loop(const struct kube *kube)
 struct http *kube_http(const struct kube *kube)
 {
 	return kube->http;
+}
+
+struct lease_seen **kube_leases(struct kube *kube)
+{
+	return &kube->leases;
 }
 
 char *kube_url(const struct kube *kube, const char *path, const char *query)

@@ -68,4 +68,5 @@ struct op *kube_wait(struct kube *kube, const char *path, kube_predicate_fn pred
 
 /* For agentd/kube only. */
 struct http *kube_http(const struct kube *kube);
+struct lease_seen **kube_leases(struct kube *kube); /* agentd/kube/lease.h */
 char *kube_url(const struct kube *kube, const char *path, const char *query); /* caller frees */

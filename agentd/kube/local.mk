@@ -8,6 +8,8 @@ libobjects_a_SOURCES = \
 	agentd/kube/client.h \
 	agentd/kube/fields.c \
 	agentd/kube/fields.h \
+	agentd/kube/lease.c \
+	agentd/kube/lease.h \
 	agentd/kube/mend.c \
 	agentd/kube/names.h \
 	agentd/kube/objects.c \
