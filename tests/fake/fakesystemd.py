@@ -44,8 +44,10 @@ class FakeSystemd:
     def start(self):
         config = self.directory / "bus.conf"
         config.write_text(CONFIG.format(address=self.address))
-        self.daemon = start(["dbus-daemon", f"--config-file={config}", "--nofork",
-                             "--print-address"])
+        # It complains of every limit that it may not raise.
+        with open(self.directory / "bus.log", "a", encoding="utf-8") as log:
+            self.daemon = start(["dbus-daemon", f"--config-file={config}", "--nofork",
+                                 "--print-address"], stderr=log)
         self.systemd = start(self.command)
 
     def stop(self):
@@ -90,9 +92,9 @@ class FakeSystemd:
         return reply.split(" ", 1)[1].strip('"')
 
 
-def start(command):
+def start(command, stderr=None):
     """Starts a program and waits for its first line."""
-    process = subprocess.Popen(command, stdout=subprocess.PIPE)
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=stderr)
     if not process.stdout.readline():
         process.wait()
         raise RuntimeError(f"{command[0]} ended with status {process.returncode}")
