@@ -2,6 +2,7 @@ noinst_LIBRARIES += libmanager.a
 libmanager_a_SOURCES = \
 	agentd/context.c agentd/context.h \
 	agentd/facts.c agentd/facts.h \
+	agentd/holding.c agentd/holding.h \
 	agentd/history.c agentd/history.h \
 	agentd/history_types.c agentd/history_types.h \
 	agentd/manager.c agentd/manager.h \

@@ -11,6 +11,7 @@
 #include "agentd/context.h"
 #include "agentd/engine/engine.h"
 #include "agentd/facts.h"
+#include "agentd/holding.h"
 #include "agentd/inputs/control.h"
 #include "agentd/inputs/rolefile.h"
 #include "agentd/requests.h"
@@ -35,6 +36,7 @@ struct manager {
 	struct context ctx;
 	struct requests requests;
 	struct engine *engine;
+	struct holding *holding;
 	struct notice *notice;
 	struct control *control;
 	struct rolefile *rolefile;
@@ -62,6 +64,7 @@ static struct status_input status_input(const struct manager *m)
 	return (struct status_input){
 		.ctx = &m->ctx,
 		.engine = m->engine,
+		.holding = m->holding,
 		.role_file_error = &m->role_file_error,
 		.role_file = m->role_file,
 		.exposed_file = m->exposed_file,
@@ -497,6 +500,7 @@ static int serve(struct manager *m, struct error *err)
 	m->requests = (struct requests){
 		.ctx = &m->ctx,
 		.engine = m->engine,
+		.holding = m->holding,
 		.status = request_status,
 		.offer = request_offer,
 		.owner = m,
@@ -583,6 +587,7 @@ static void make_parts(struct manager *m)
 	m->status = status_new();
 	m->engine =
 	    engine_new(m->ctx.loop, resources_list(), &m->ctx, m->ctx.ledger, &hooks, random);
+	m->holding = holding_new(&m->ctx, m->engine);
 	m->signals[0] = loop_signal_new(m->ctx.loop, SIGTERM, stop, m);
 	m->signals[1] = loop_signal_new(m->ctx.loop, SIGINT, stop, m);
 	m->watchdog = loop_timer_new(m->ctx.loop, kick_watchdog, m);
@@ -645,6 +650,7 @@ struct manager *manager_free(struct manager *m)
 	op_drop(m->version_op);
 	control_free(m->control);
 	rolefile_free(m->rolefile);
+	holding_free(m->holding);
 	engine_free(m->engine);
 	objects_free(m->ctx.objects);
 	kube_free(m->ctx.kube);

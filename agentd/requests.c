@@ -3,6 +3,7 @@
 
 #include "agentd/actions/tokens.h"
 #include "agentd/engine/report.h"
+#include "agentd/holding.h"
 
 static struct value *status(void *userdata)
 {
@@ -33,6 +34,21 @@ static bool reconcile(void *userdata)
 		return false;
 	engine_reconcile(requests->engine);
 	return true;
+}
+
+static int hold(const struct methods_hold *params, void *userdata, struct value **ret,
+		struct error *err)
+{
+	struct requests *requests = userdata;
+
+	return holding_hold(requests->holding, params->what, params->seconds, ret, err);
+}
+
+static int release(const char *what, void *userdata, struct value **ret, struct error *err)
+{
+	struct requests *requests = userdata;
+
+	return holding_release(requests->holding, what, ret, err);
 }
 
 static int role_get(struct buf *buf, void *userdata)
@@ -82,6 +98,8 @@ struct methods_hooks requests_hooks(struct requests *requests)
 		.plan = plan,
 		.explain = explain,
 		.reconcile = reconcile,
+		.hold = hold,
+		.release = release,
 		.role_get = role_get,
 		.role_set = role_set,
 		.token_create = token_create,

@@ -8,6 +8,7 @@
 struct requests {
 	struct context *ctx;
 	struct engine *engine;
+	struct holding *holding;
 	/* The owner's: the whole status, a new reference; a role that is offered. */
 	struct value *(*status)(void *owner);
 	int (*offer)(void *owner, const char *text, size_t length, const char *name,

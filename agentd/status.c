@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "agentd/engine/report.h"
+#include "agentd/holding.h"
 #include "agentd/kube/names.h"
 #include "common/alloc.h"
 #include "common/http.h"
@@ -335,6 +336,8 @@ struct value *status_value(struct status *status, const struct status_input *inp
 		conditions = value_append(conditions, value_ref(value_item(of_rows, i)));
 	map = value_put(map, "conditions", conditions);
 	map = value_put(map, "rows", rows);
+	map = value_put(map, "holds",
+			input->holding ? holding_list(input->holding) : value_new_list());
 	map = value_put(map, "hints", hints_value(input));
 	map = value_put_at(map, value_new_int((int64_t)loop_wakeups(ctx->loop)), "counters",
 			   "wakeups");

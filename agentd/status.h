@@ -11,6 +11,7 @@
 struct status_input {
 	const struct context *ctx;
 	const struct engine *engine;
+	const struct holding *holding;	     /* NULL = nothing is held */
 	const struct error *role_file_error; /* NULL or code 0: the role file is fine */
 	const char *role_file;		     /* its path, for messages; may be NULL */
 	const char *exposed_file;	     /* a secret in it can be read by others; or NULL */

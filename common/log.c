@@ -11,6 +11,7 @@
 #include "common/alloc.h"
 #include "common/buf.h"
 #include "common/parse.h"
+#include "common/strv.h"
 
 enum { RECORD_MAX = 64 * 1024, FIELDS_MAX = 16 };
 
@@ -24,10 +25,13 @@ static void *sink_userdata_;
 static bool stderr_is_journal(void)
 {
 	const char *text = getenv("JOURNAL_STREAM");
-	unsigned long long device, inode;
+	_cleanup_(strv_done) struct strv numbers = STRV_INIT;
+	uint64_t device, inode;
 	struct stat st;
 
-	if (!text || sscanf(text, "%llu:%llu", &device, &inode) != 2)
+	strv_split(&numbers, text ? text : "", ':');
+	if (numbers.count != 2 || parse_u64(numbers.items[0], &device) < 0 ||
+	    parse_u64(numbers.items[1], &inode) < 0)
 		return false;
 	return fstat(STDERR_FILENO, &st) == 0 && st.st_dev == device && st.st_ino == inode;
 }

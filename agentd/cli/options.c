@@ -24,6 +24,8 @@ const struct option_row option_rows[] = {
 	  "show what is in sync, too" },
 	{ "no-headers", 0, OPTION_FLAG, FIELD(no_headers), OPTIONS_HEADERS, NULL,
 	  "leave out the headers of tables" },
+	{ "for", 0, OPTION_TTL, FIELD(hold_for), OPTIONS_HOLD, "DURATION",
+	  "how long, such as 2h; without it until it is released" },
 	{ "ttl", 0, OPTION_TTL, FIELD(ttl), OPTIONS_TOKEN, "DURATION",
 	  "how long the token is good for, such as 2h30m; 0 for ever (24h)" },
 	{ "description", 0, OPTION_TEXT, FIELD(description), OPTIONS_TOKEN, "TEXT",

@@ -35,6 +35,7 @@ enum {
 	OPTIONS_HEADERS = 1 << 3,
 	OPTIONS_TOKEN = 1 << 4,
 	OPTIONS_HIDDEN = 1 << 5, /* not in the usage text */
+	OPTIONS_HOLD = 1 << 10,
 };
 
 struct options {
@@ -47,6 +48,8 @@ struct options {
 	const char *ttl, *description;
 	struct strv usages, groups;
 	bool print_join_command, role_file, cloud_init;
+	/* hold */
+	const char *hold_for;
 	/* instead of a verb */
 	bool help, version;
 	/* help */

@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+#include "agentd/cli/hold.h"
 #include "common/alloc.h"
 #include "common/parse.h"
 #include "common/strv.h"
@@ -86,6 +87,10 @@ static char *reason_of_row(const struct render *render, const struct value *row)
 			  "changed by another hand again and again for %s, repaired %s times", age,
 			  value_number_text(value_get(row, "repairs")));
 	}
+	if (*text_of(row, "heldBy") && parse_time(text_of(row, "heldUntil"), &next) == 0)
+		strv_addf(&parts, "held until %s", text_of(row, "heldUntil"));
+	else if (*text_of(row, "heldBy"))
+		strv_add(&parts, "held until it is released");
 	if (*text_of(row, "policy") && !row_is(row, "in-sync"))
 		strv_add(&parts, "only observed");
 	if (*text_of(row, "waitsFor"))
@@ -298,7 +303,8 @@ static void show_rows(const struct render *render, const struct value *rows, boo
 	VALUE_FOREACH(i, rows) {
 		const struct value *row = value_item(rows, i);
 
-		if (!all && row_is(row, "in-sync") && !value_get(row, "stage"))
+		if (!all && row_is(row, "in-sync") && !value_get(row, "stage") &&
+		    !value_get(row, "heldBy"))
 			continue;
 		add_row(table, render, row);
 		any = true;
@@ -319,6 +325,7 @@ void show_status(const struct render *render, const struct value *status, bool a
 	show_conditions(render, status, all);
 	if (value_count(rows) > 0)
 		show_rows(render, rows, all);
+	hold_show(render, value_get(status, "holds"));
 	if (value_count(hints) > 0)
 		fputs("\nWhat next:\n", render->out);
 	VALUE_FOREACH(i, hints) {

@@ -9,6 +9,7 @@
 
 #include "agentd/cli/client.h"
 #include "agentd/cli/help.h"
+#include "agentd/cli/hold.h"
 #include "agentd/cli/join.h"
 #include "agentd/cli/show.h"
 #include "common/alloc.h"
@@ -295,6 +296,8 @@ static int help_run(const struct verb_call *call)
 /* clang-format off */
 static const char *const none[] = { NULL };
 static const char *const explain_parameters[] = { "resource", NULL };
+static const char *const hold_parameters[] = { "what", "for", NULL };
+static const char *const release_parameters[] = { "what", NULL };
 static const char *const role_set_parameters[] = { "text", "name", NULL };
 static const char *const token_parameters[] = {
 	"ttl", "description", "usages", "groups", NULL
@@ -316,6 +319,12 @@ const struct verb verb_table[] = {
 	{ "reconcile", NULL, "Reconcile", false, none,
 	  0, reconcile_run,
 	  "look at everything again, and try again at once what failed" },
+	{ "hold", "RESOURCE|PATH|OBJECT", "Hold", false, hold_parameters,
+	  OPTIONS_OUTPUT | OPTIONS_HOLD, hold_run,
+	  "leave resources as they are, for some time or until they are released" },
+	{ "release", "RESOURCE|PATH|OBJECT", "Release", false, release_parameters,
+	  OPTIONS_OUTPUT, hold_release_run,
+	  "end a hold: what differs is mended again" },
 	{ "role show", NULL, "GetRole", false, none,
 	  OPTIONS_OUTPUT, role_show_run,
 	  "print the role in force, completed and without secrets" },

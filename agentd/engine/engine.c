@@ -69,12 +69,20 @@ bool engine_mark(struct engine *engine, const char *name)
 
 /* The role. */
 
+static void forget_triggers(struct row *row)
+{
+	strv_done(&row->owned.paths);
+	strv_done(&row->owned.objects);
+	strv_done(&row->read.paths);
+	strv_done(&row->read.objects);
+}
+
 static void deactivate(struct row *row)
 {
 	engine_forget_task(row);
 	row->settled = row->repairing = false;
-	strv_done(&row->dynamic.paths);
-	strv_done(&row->dynamic.objects);
+	row->hold = NULL;
+	forget_triggers(row);
 	row->active = row->observed = row->stale = false;
 	row->verdict = UNKNOWN;
 	row->why = (struct why){ .text = "" };
@@ -118,14 +126,15 @@ static void activate(struct row *row)
 	row->fruitless = 0;
 	row->fight = (struct fight){ 0 };
 	backoff_reset(&row->backoff);
-	strv_done(&row->dynamic.paths);
-	strv_done(&row->dynamic.objects);
+	forget_triggers(row);
 	for (size_t t = 0; t < RESOURCE_TRIGGERS_MAX; t++) {
 		const struct trigger *trigger = &row->resource->triggers[t];
 
 		if (trigger->kind == TRIGGER_DYNAMIC)
-			trigger->list(engine->context, row->resource, &row->dynamic);
+			trigger->list(engine->context, row->resource,
+				      trigger->reads ? &row->read : &row->owned);
 	}
+	engine_find_hold(row);
 }
 
 void engine_set_role(struct engine *engine, struct role *role, unsigned role_bit,
@@ -377,7 +386,7 @@ static void arm_timer(struct engine *engine)
 		if (!row->active || row->task)
 			continue;
 		at = MIN(at, row->look_again_ns);
-		if (row->verdict == DRIFTED && row->resource->apply && !engine_only_observes(row) &&
+		if (row->verdict == DRIFTED && row->resource->apply && !engine_leaves_alone(row) &&
 		    engine_not_before_ns(row) > engine_now_ns(engine))
 			at = MIN(at, engine_not_before_ns(row));
 		if (row->verdict == IN_SYNC)

@@ -6,6 +6,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "agentd/engine/holds.h"
 #include "agentd/engine/ledger.h"
 #include "agentd/engine/resource.h"
 #include "common/loop.h"
@@ -71,8 +72,19 @@ typedef void (*engine_trigger_fn)(enum trigger_kind kind, const char *text, cons
 				  void *userdata);
 void engine_triggers(struct engine *engine, engine_trigger_fn fn, void *userdata);
 
-/* Appends the paths that a row watches, as its triggers name them. */
+/* Appends the paths that a row owns, as its triggers name them. */
 void engine_paths(const struct engine *engine, const char *name, struct strv *ret);
+
+/* What is held from now on; borrowed, NULL = nothing. Called again after each change of holds. A
+ * held row is observed and told, and its stages do not start; a running one stops at its next stage
+ * boundary. Its dependants go on once it has been in sync with the role: whoever holds it answers
+ * for it. */
+void engine_set_holds(struct engine *engine, const struct holds *holds);
+/* Appends the names of the rows that a hold of this text means: the row of that name, those that
+ * own the path or something below it, the unit, or the cluster object "COLLECTION/NAME" (from as
+ * far left as one likes: "configmaps/coredns", "kube-system/configmaps/coredns"); all for "all".
+ * Rows whose stages only look, or that have none, cannot be held. */
+void engine_held_by(const struct engine *engine, const char *what, struct strv *ret);
 
 /* Whether all rows of the role are in sync and observed for the current role. */
 bool engine_is_converged(const struct engine *engine);

@@ -37,7 +37,7 @@ static struct value *put_waiting(struct value *map, const struct row *row)
 {
 	const struct row *need = engine_blocking_need(row);
 
-	if (row->verdict != DRIFTED || row->task || !need || engine_only_observes(row))
+	if (row->verdict != DRIFTED || row->task || !need || engine_leaves_alone(row))
 		return map;
 	return value_put(map, "waitsFor", value_new_string(need->resource->name));
 }
@@ -47,6 +47,16 @@ static struct value *put_policy(struct value *map, const struct row *row)
 	if (!engine_only_observes(row))
 		return map;
 	return value_put(map, "policy", value_new_string("observe"));
+}
+
+static struct value *put_hold(struct value *map, const struct row *row)
+{
+	if (!row->hold)
+		return map;
+	map = value_put(map, "heldBy", value_new_string(row->hold->what));
+	if (row->hold->until_s == 0)
+		return map;
+	return value_put(map, "heldUntil", time_text(row->hold->until_s));
 }
 
 static struct value *put_task(struct value *map, const struct row *row)
@@ -75,7 +85,7 @@ static struct value *put_next_try(struct value *map, const struct row *row)
 	uint64_t at = engine_not_before_ns(row);
 	bool waits = error_is_set(&row->error) || (row->fight.on && row->verdict == DRIFTED);
 
-	if (!waits || at == 0 || at == UINT64_MAX)
+	if (!waits || engine_leaves_alone(row) || at == 0 || at == UINT64_MAX)
 		return map;
 	return value_put(map, "nextTry", time_text(wall_of(row->engine, at)));
 }
@@ -100,6 +110,7 @@ static struct value *row_value(const struct row *row)
 	if (row->observed)
 		map = value_put(map, "since", time_text(row->since_s));
 	map = put_policy(map, row);
+	map = put_hold(map, row);
 	map = put_waiting(map, row);
 	map = put_task(map, row);
 	map = put_error(map, row);
@@ -221,6 +232,7 @@ struct value *report_plan(const struct engine *engine)
 		map = value_put(map, "verdict", value_new_string(verdict_name(row->verdict)));
 		map = value_put(map, "reason", value_new_string(row->why.text));
 		map = put_policy(map, row);
+		map = put_hold(map, row);
 		map = put_waiting(map, row);
 		if (row->verdict == DRIFTED)
 			map = value_put(map, "stages", stage_names(row->resource->apply));
@@ -250,6 +262,15 @@ static struct value *trigger_value(const struct trigger *trigger)
 	return NULL;
 }
 
+static struct value *add_triggers(struct value *list, const struct trigger_list *triggers)
+{
+	STRV_FOREACH(path, &triggers->paths)
+		list = value_append(list, value_new_stringf("path %s", path));
+	STRV_FOREACH(object, &triggers->objects)
+		list = value_append(list, value_new_stringf("object %s", object));
+	return list;
+}
+
 static struct value *triggers_value(const struct row *row)
 {
 	struct value *list = value_new_list();
@@ -260,11 +281,8 @@ static struct value *triggers_value(const struct row *row)
 		if (text)
 			list = value_append(list, text);
 	}
-	STRV_FOREACH(path, &row->dynamic.paths)
-		list = value_append(list, value_new_stringf("path %s", path));
-	STRV_FOREACH(object, &row->dynamic.objects)
-		list = value_append(list, value_new_stringf("object %s", object));
-	return list;
+	list = add_triggers(list, &row->owned);
+	return add_triggers(list, &row->read);
 }
 
 static struct value *needs_value(const struct row *row)

@@ -62,6 +62,8 @@ struct trigger {
 	enum trigger_kind kind;
 	const char *text; /* path, unit, or collection */
 	const char *name; /* object name */
+	bool reads; /* the row only reads it, and does not own it: a hold on it is no hold on the
+		       row */
 	unsigned seconds;
 	int64_t (*due)(struct context *ctx, const struct resource *row); /* wall clock; 0 = none */
 	void (*list)(struct context *ctx, const struct resource *row, struct trigger_list *ret);
@@ -78,6 +80,18 @@ struct trigger {
 #define ON_OBJECT(collection, named)                                          \
 	{                                                                     \
 		.kind = TRIGGER_OBJECT, .text = (collection), .name = (named) \
+	}
+#define READS_PATH(path)                                            \
+	{                                                           \
+		.kind = TRIGGER_PATH, .text = (path), .reads = true \
+	}
+#define READS_UNIT(unit)                                            \
+	{                                                           \
+		.kind = TRIGGER_UNIT, .text = (unit), .reads = true \
+	}
+#define READS_LIST(fn)                                               \
+	{                                                            \
+		.kind = TRIGGER_DYNAMIC, .list = (fn), .reads = true \
 	}
 #define EVERY(s)                                      \
 	{                                             \

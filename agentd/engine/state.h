@@ -4,6 +4,7 @@
 #include "agentd/engine/engine.h"
 #include "agentd/engine/fight.h"
 #include "common/backoff.h"
+#include "common/buf.h"
 
 struct row {
 	const struct resource *resource;
@@ -20,7 +21,8 @@ struct row {
 	struct why drift; /* what the repair is about */
 	uint64_t drifted_ns;
 	struct fight fight;
-	struct trigger_list dynamic;
+	struct trigger_list owned, read; /* what its dynamic triggers list */
+	const struct hold *hold;	 /* by which it is left alone, or NULL */
 
 	struct task *task;
 	struct run run;
@@ -38,6 +40,7 @@ struct engine {
 	struct loop *loop;
 	struct context *context;
 	struct ledger *ledger;
+	const struct holds *holds; /* or NULL */
 	struct engine_hooks hooks;
 	struct loop_timer *timer;
 	struct row *rows;
@@ -70,6 +73,12 @@ void engine_start(struct row *row);
 void engine_forget_task(struct row *row); /* cancels it */
 /* The role's policy leaves what it makes to others: it is only looked at. */
 bool engine_only_observes(const struct row *row);
+/* Others answer for what it makes: by the role's policy, or because it is held. */
+bool engine_leaves_alone(const struct row *row);
+/* hold.c: finds the hold of a row. */
+void engine_find_hold(struct row *row);
+/* triggers.c: the collection and name of an entry of a trigger list. */
+const char *engine_split_object(const char *entry, struct buf *collection);
 /* The row differs, although it has been as this role wants it: another hand changed it. Not of what
  * agentd wanted to differ, and not where its stages only look. */
 bool engine_is_repair(const struct row *row);

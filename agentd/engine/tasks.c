@@ -50,6 +50,11 @@ bool engine_only_observes(const struct row *row)
 	return role && role->policy.observed[row->resource->class];
 }
 
+bool engine_leaves_alone(const struct row *row)
+{
+	return row->hold || engine_only_observes(row);
+}
+
 const struct row *engine_blocking_need(const struct row *row)
 {
 	const struct engine *engine = row->engine;
@@ -66,7 +71,7 @@ const struct row *engine_blocking_need(const struct row *row)
 			continue;
 		/* Others answer for it, and it has been as the role wants it: it counts as it is.
 		 */
-		if (need->observed && need->settled && engine_only_observes(need))
+		if (need->observed && need->settled && engine_leaves_alone(need))
 			continue;
 		return need;
 	}
@@ -91,7 +96,7 @@ bool engine_may_start(const struct row *row)
 {
 	return row->active && row->observed && row->verdict == DRIFTED && row->resource->apply &&
 	       !row->task && engine_now_ns(row->engine) >= engine_not_before_ns(row) &&
-	       !lane_is_busy(row) && !engine_only_observes(row) && !engine_blocking_need(row);
+	       !lane_is_busy(row) && !engine_leaves_alone(row) && !engine_blocking_need(row);
 }
 
 static void task_ended(struct task *task, const struct error *error, void *userdata)

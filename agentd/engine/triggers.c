@@ -22,7 +22,7 @@ static bool object_matches(const char *collection, const char *name, const char 
 }
 
 /* Splits "COLLECTION NAME" of a dynamic list at its blank. */
-static const char *split_object(const char *entry, struct buf *collection)
+const char *engine_split_object(const char *entry, struct buf *collection)
 {
 	const char *blank = strchr(entry, ' ');
 
@@ -31,19 +31,19 @@ static const char *split_object(const char *entry, struct buf *collection)
 	return blank ? blank + 1 : NULL;
 }
 
-static bool dynamic_matches(const struct row *row, enum trigger_kind kind, const char *text,
-			    const char *name)
+static bool list_matches(const struct trigger_list *list, enum trigger_kind kind, const char *text,
+			 const char *name)
 {
 	_cleanup_(buf_done) struct buf collection = BUF_INIT(1024);
 
 	if (kind == TRIGGER_PATH) {
-		STRV_FOREACH(path, &row->dynamic.paths)
+		STRV_FOREACH(path, &list->paths)
 			if (path_matches(path, text))
 				return true;
 	}
 	if (kind == TRIGGER_OBJECT) {
-		STRV_FOREACH(entry, &row->dynamic.objects) {
-			const char *named = split_object(entry, &collection);
+		STRV_FOREACH(entry, &list->objects) {
+			const char *named = engine_split_object(entry, &collection);
 
 			if (object_matches(collection.data, named, text, name))
 				return true;
@@ -56,7 +56,7 @@ static bool trigger_matches(const struct row *row, const struct trigger *trigger
 			    enum trigger_kind kind, const char *text, const char *name)
 {
 	if (trigger->kind == TRIGGER_DYNAMIC)
-		return dynamic_matches(row, kind, text, name);
+		return list_matches(trigger->reads ? &row->read : &row->owned, kind, text, name);
 	if (trigger->kind != kind)
 		return false;
 	if (kind == TRIGGER_PATH)
@@ -80,10 +80,21 @@ void engine_mark_trigger(struct engine *engine, enum trigger_kind kind, const ch
 	}
 }
 
-void engine_triggers(struct engine *engine, engine_trigger_fn fn, void *userdata)
+static void tell_list(const struct trigger_list *list, engine_trigger_fn fn, void *userdata)
 {
 	_cleanup_(buf_done) struct buf collection = BUF_INIT(1024);
 
+	STRV_FOREACH(path, &list->paths)
+		fn(TRIGGER_PATH, path, NULL, userdata);
+	STRV_FOREACH(entry, &list->objects) {
+		const char *name = engine_split_object(entry, &collection);
+
+		fn(TRIGGER_OBJECT, collection.data, name, userdata);
+	}
+}
+
+void engine_triggers(struct engine *engine, engine_trigger_fn fn, void *userdata)
+{
 	for (size_t i = 0; i < engine->count; i++) {
 		struct row *row = &engine->rows[i];
 
@@ -96,13 +107,8 @@ void engine_triggers(struct engine *engine, engine_trigger_fn fn, void *userdata
 			    trigger->kind == TRIGGER_OBJECT)
 				fn(trigger->kind, trigger->text, trigger->name, userdata);
 		}
-		STRV_FOREACH(path, &row->dynamic.paths)
-			fn(TRIGGER_PATH, path, NULL, userdata);
-		STRV_FOREACH(entry, &row->dynamic.objects) {
-			const char *name = split_object(entry, &collection);
-
-			fn(TRIGGER_OBJECT, collection.data, name, userdata);
-		}
+		tell_list(&row->owned, fn, userdata);
+		tell_list(&row->read, fn, userdata);
 	}
 }
 
@@ -112,9 +118,12 @@ void engine_paths(const struct engine *engine, const char *name, struct strv *re
 
 	if (!row)
 		return;
-	for (size_t t = 0; t < RESOURCE_TRIGGERS_MAX; t++)
-		if (row->resource->triggers[t].kind == TRIGGER_PATH)
-			strv_add(ret, row->resource->triggers[t].text);
-	STRV_FOREACH(path, &row->dynamic.paths)
+	for (size_t t = 0; t < RESOURCE_TRIGGERS_MAX; t++) {
+		const struct trigger *trigger = &row->resource->triggers[t];
+
+		if (trigger->kind == TRIGGER_PATH && !trigger->reads)
+			strv_add(ret, trigger->text);
+	}
+	STRV_FOREACH(path, &row->owned.paths)
 		strv_add(ret, path);
 }

@@ -21,6 +21,7 @@ extern const char interface_of_service[];
 	"  kubernetesVersion: ?string,\n" \
 	"  conditions: []Condition,\n" \
 	"  rows: []Row,\n" \
+	"  holds: []Hold,\n" \
 	"  hints: []string,\n" \
 	"  counters: Counters\n" \
 	")"
@@ -35,6 +36,8 @@ extern const char interface_of_service[];
 	"  reason: ?string,\n" \
 	"  since: ?string,\n" \
 	"  policy: ?string,\n" \
+	"  heldBy: ?string,\n" \
+	"  heldUntil: ?string,\n" \
 	"  waitsFor: ?string,\n" \
 	"  stage: ?string,\n" \
 	"  stageSince: ?string,\n" \

@@ -6,6 +6,8 @@ libinputs_a_SOURCES = \
 	agentd/inputs/interface.h \
 	agentd/inputs/methods.c \
 	agentd/inputs/methods.h \
+	agentd/inputs/methods_call.h \
+	agentd/inputs/methods_hold.c \
 	agentd/inputs/peer.c \
 	agentd/inputs/peer.h \
 	agentd/inputs/rolefile.c \

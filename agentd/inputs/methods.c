@@ -1,11 +1,13 @@
-/* The methods of the control socket (methods.h): the table, and how each asks its hook. The
- * description of the interface is made of the table by interface.c. */
+/* The methods of the control socket (methods.h): the table, how a call is served, and the methods
+ * that are about the whole node; those of one area have a file beside this one. The description of
+ * the interface is made of the table by interface.c. */
 #include "agentd/inputs/methods.h"
 
 #include <errno.h>
 #include <string.h>
 
 #include "agentd/inputs/interface.h"
+#include "agentd/inputs/methods_call.h"
 #include "common/alloc.h"
 #include "config.h"
 
@@ -25,7 +27,12 @@ struct methods_call {
 	bool answered, is_stream;
 };
 
-static void answer(struct methods_call *call, struct value *parameters)
+const struct methods_hooks *methods_call_hooks(const struct methods_call *call)
+{
+	return call->hooks;
+}
+
+void methods_call_answer(struct methods_call *call, struct value *parameters)
 {
 	call->answered = true;
 	varlink_answer(call->connection, parameters);
@@ -48,7 +55,7 @@ static void fail_without_role(struct methods_call *call)
 	fail_with_text(call, METHODS_INTERFACE ".NoRole", "message", "this host has no role");
 }
 
-static void fail_with(struct methods_call *call, const struct error *err)
+void methods_call_fail(struct methods_call *call, const struct error *err)
 {
 	struct value *parameters;
 
@@ -66,18 +73,18 @@ static void op_done(struct op *op, void *userdata)
 	struct methods_call *call = userdata;
 
 	if (op_error(op))
-		fail_with(call, op_error(op));
+		methods_call_fail(call, op_error(op));
 	else
-		answer(call, call->finish(op_value(op)));
+		methods_call_answer(call, call->finish(op_value(op)));
 	call->done(call, call->userdata);
 }
 
-/* Answers when an op is done: by finish, which makes the reply of its value. op NULL = err. */
-static void await(struct methods_call *call, struct op *op,
-		  struct value *(*finish)(const struct value *result), const struct error *err)
+void methods_call_await(struct methods_call *call, struct op *op,
+			struct value *(*finish)(const struct value *result),
+			const struct error *err)
 {
 	if (!op) {
-		fail_with(call, err);
+		methods_call_fail(call, err);
 		return;
 	}
 	call->op = op;
@@ -90,7 +97,7 @@ static void status_handle(struct methods_call *call, const void *target)
 	struct value *status = call->hooks->status(call->hooks->userdata);
 
 	if (!call->call->more) {
-		answer(call, status);
+		methods_call_answer(call, status);
 		return;
 	}
 	call->is_stream = true;
@@ -102,7 +109,7 @@ static void plan_handle(struct methods_call *call, const void *target)
 	struct value *plan = call->hooks->plan(call->hooks->userdata);
 
 	if (plan)
-		answer(call, value_put(value_new_map(), "changes", plan));
+		methods_call_answer(call, value_put(value_new_map(), "changes", plan));
 	else
 		fail_without_role(call);
 }
@@ -124,7 +131,7 @@ static void explain_handle(struct methods_call *call, const void *target)
 	struct value *report = call->hooks->explain(explain->resource, call->hooks->userdata);
 
 	if (report)
-		answer(call, report);
+		methods_call_answer(call, report);
 	else
 		fail_with_text(call, METHODS_INTERFACE ".NotFound", "name", explain->resource);
 }
@@ -132,7 +139,7 @@ static void explain_handle(struct methods_call *call, const void *target)
 static void reconcile_handle(struct methods_call *call, const void *target)
 {
 	if (call->hooks->reconcile(call->hooks->userdata))
-		answer(call, NULL);
+		methods_call_answer(call, NULL);
 	else
 		fail_without_role(call);
 }
@@ -144,7 +151,8 @@ static void get_role_handle(struct methods_call *call, const void *target)
 	if (call->hooks->role_get(&text, call->hooks->userdata) <= 0)
 		fail_without_role(call);
 	else
-		answer(call, value_put(value_new_map(), "text", value_new_string(text.data)));
+		methods_call_answer(
+		    call, value_put(value_new_map(), "text", value_new_string(text.data)));
 }
 
 struct set_role {
@@ -181,11 +189,11 @@ static void set_role_handle(struct methods_call *call, const void *target)
 	r = call->hooks->role_set(value_string(set->text), value_string_length(set->text),
 				  safe_name(set->name), call->hooks->userdata, &err);
 	if (r >= 0)
-		answer(call, NULL);
+		methods_call_answer(call, NULL);
 	else if (err.class == ERROR_CONFIG)
 		fail_with_text(call, METHODS_INTERFACE ".RoleRefused", "message", err.message);
 	else
-		fail_with(call, &err);
+		methods_call_fail(call, &err);
 }
 
 /* clang-format off */
@@ -203,8 +211,7 @@ static const struct decode_row token_create_rows[] = {
 };
 /* clang-format on */
 
-/* The keys of a map that may be shown; nothing else goes out. */
-static struct value *copy_keys(const struct value *map, const char *const *keys)
+struct value *methods_copy_keys(const struct value *map, const char *const *keys)
 {
 	struct value *copy = value_new_map();
 
@@ -222,7 +229,7 @@ static struct value *token_create_finish(const struct value *result)
 	static const char *const keys[] = { "token",	"id",		"expiration",
 					    "endpoint", "caCertHashes", NULL };
 
-	return copy_keys(result, keys);
+	return methods_copy_keys(result, keys);
 }
 
 static void token_create_handle(struct methods_call *call, const void *target)
@@ -230,7 +237,8 @@ static void token_create_handle(struct methods_call *call, const void *target)
 	const struct methods_hooks *hooks = call->hooks;
 	struct error err = ERROR_INIT;
 
-	await(call, hooks->token_create(target, hooks->userdata, &err), token_create_finish, &err);
+	methods_call_await(call, hooks->token_create(target, hooks->userdata, &err),
+			   token_create_finish, &err);
 }
 
 static struct value *token_list_finish(const struct value *result)
@@ -240,7 +248,7 @@ static struct value *token_list_finish(const struct value *result)
 	struct value *tokens = value_new_list();
 
 	VALUE_FOREACH(i, result)
-		tokens = value_append(tokens, copy_keys(value_item(result, i), keys));
+		tokens = value_append(tokens, methods_copy_keys(value_item(result, i), keys));
 	return value_put(value_new_map(), "tokens", tokens);
 }
 
@@ -249,12 +257,13 @@ static void token_list_handle(struct methods_call *call, const void *target)
 	const struct methods_hooks *hooks = call->hooks;
 	struct error err = ERROR_INIT;
 
-	await(call, hooks->token_list(hooks->userdata, &err), token_list_finish, &err);
+	methods_call_await(call, hooks->token_list(hooks->userdata, &err), token_list_finish, &err);
 }
 
 static void version_handle(struct methods_call *call, const void *target)
 {
-	answer(call, value_put(value_new_map(), "version", value_new_string(AGENTD_VERSION)));
+	methods_call_answer(
+	    call, value_put(value_new_map(), "version", value_new_string(AGENTD_VERSION)));
 }
 
 /* clang-format off */
@@ -271,6 +280,12 @@ const struct method methods_table[] = {
 	{ "Reconcile",   METHODS_CHANGE, false, NULL,              reconcile_handle,
 	  "()", "()",
 	  "Looks at everything again and tries at once what waits for its next try" },
+	{ "Hold",        METHODS_CHANGE, false, methods_hold_rows, methods_hold,
+	  "(what: string, for: ?string)", "(what: string, since: string, until: ?string, resources: []string)",
+	  "Leaves resources as they are, until a date or until they are released" },
+	{ "Release",     METHODS_CHANGE, false, methods_release_rows, methods_release,
+	  "(what: string)", "(what: string, since: string, until: ?string, resources: []string)",
+	  "Ends a hold" },
 	{ "GetRole",     METHODS_READ,   false, NULL,              get_role_handle,
 	  "()", "(text: string)",
 	  "The role in force as YAML documents, completed and without secrets" },
@@ -303,7 +318,7 @@ static void get_info_handle(struct methods_call *call, const void *target)
 	info = value_put(info, "version", value_new_string(AGENTD_VERSION));
 	info = value_put(info, "url", value_new_string("man:agentd(8)"));
 	info = value_put(info, "interfaces", names);
-	answer(call, info);
+	methods_call_answer(call, info);
 }
 
 struct get_description {
@@ -331,7 +346,8 @@ static void get_description_handle(struct methods_call *call, const void *target
 		return;
 	}
 	assert(!text.overflow);
-	answer(call, value_put(value_new_map(), "description", value_new_string(text.data)));
+	methods_call_answer(call,
+			    value_put(value_new_map(), "description", value_new_string(text.data)));
 }
 
 static const struct method service_table[] = {
@@ -383,7 +399,7 @@ static bool parameter_is_fine(const struct decode_row *row, const struct value *
 	const struct decode_row rows[] = { *row, {} };
 	const char *const keys[] = { row->key, NULL };
 	const struct decode_options options = { .class = ERROR_CONFIG };
-	_cleanup_(value_unref) struct value *alone = copy_keys(parameters, keys);
+	_cleanup_(value_unref) struct value *alone = methods_copy_keys(parameters, keys);
 	_cleanup_free_ void *target = xcalloc(1, row->offset + row->width);
 	struct error err = ERROR_INIT;
 	int r;
@@ -415,6 +431,7 @@ union target {
 	struct explain explain;
 	struct set_role set_role;
 	struct methods_token token;
+	struct methods_hold hold;
 	struct get_description get_description;
 };
 

@@ -26,6 +26,12 @@ struct methods_token {
 	struct strv usages, groups; /* empty = the defaults */
 };
 
+/* Parameters of Hold. */
+struct methods_hold {
+	char *what;
+	int64_t seconds; /* 0 = until it is released */
+};
+
 /* How the manager answers. A hook that fails with -ENODATA has no role to work with (answered as
  * NoRole); everything else is answered as Failed, with message and class. */
 struct methods_hooks {
@@ -44,6 +50,9 @@ struct methods_hooks {
 	 *	                   status is "True", "False" or "Unknown", since is RFC 3339;
 	 *	                   "True" is always fine
 	 *	rows               as agentd/engine/report.h gives them
+	 *	holds              [{what, since, until, resources, error}]: what is left alone,
+	 *	                   until is absent where it ends by Release only; error says why
+	 *	                   everything is held
 	 *	hints              [text]: what an operator may want to do next
 	 *	counters           {wakeups, requests}
 	 *
@@ -55,6 +64,11 @@ struct methods_hooks {
 	struct value *(*explain)(const char *name, void *userdata);
 	/* false = there is no role. */
 	bool (*reconcile)(void *userdata);
+	/* Hold and release what a text means: *ret gets a map of what, since, until and resources
+	 * as in the holds of the status. ERROR_CONFIG where the text means nothing. */
+	int (*hold)(const struct methods_hold *params, void *userdata, struct value **ret,
+		    struct error *err);
+	int (*release)(const char *what, void *userdata, struct value **ret, struct error *err);
 	/* Appends the role's documents as YAML, without secrets. Returns 1; 0 = there is none. */
 	int (*role_get)(struct buf *buf, void *userdata);
 	/* Returns 0 once the role is accepted and durable. ERROR_CONFIG is answered as RoleRefused

@@ -1,10 +1,11 @@
 /* The table of versions; see versions.h. */
 #include "agentd/manifests/versions.h"
 
-#include <stdio.h>
+#include <stdint.h>
 #include <string.h>
 
-#include "common/macros.h"
+#include "common/parse.h"
+#include "common/strv.h"
 
 /* clang-format off */
 static const struct version versions[] = {
@@ -17,11 +18,14 @@ static const struct version versions[] = {
 
 unsigned version_minor(const char *kubernetes_version)
 {
-	unsigned minor;
+	_cleanup_(strv_done) struct strv parts = STRV_INIT;
+	uint64_t minor;
 
-	if (!kubernetes_version || sscanf(kubernetes_version, "v1.%u.", &minor) != 1)
+	strv_split(&parts, kubernetes_version ? kubernetes_version : "", '.');
+	if (parts.count < 3 || strcmp(parts.items[0], "v1") != 0 ||
+	    parse_u64(parts.items[1], &minor) < 0 || minor > UINT16_MAX)
 		return 0;
-	return minor;
+	return (unsigned)minor;
 }
 
 const struct version *version_of(const char *kubernetes_version)

@@ -168,10 +168,11 @@ const struct resource cluster_config_rows[] = {
 /* clang-format on */
 
 /* The tokens' Secrets decide which signatures it carries. */
-static void cluster_info_triggers(struct context *ctx, const struct resource *row,
-				  struct trigger_list *ret)
+static void tokens_of_info(struct context *ctx, const struct resource *row,
+			   struct trigger_list *ret)
 {
-	object_triggers(ctx, row, ret);
+	(void)ctx;
+	(void)row;
 	strv_add(&ret->objects, TOKEN_SECRETS);
 }
 
@@ -181,7 +182,7 @@ const struct resource cluster_info_rows[] = {
 	  .title = "what a joining node reads first, signed for the role's tokens",
 	  .roles = FOR_CONTROL_PLANE, .class = CLASS_CLUSTER_OBJECTS, .data = &cluster_info,
 	  .needs = { "apiserver", "bootstrap-tokens" },
-	  .triggers = { ON_LIST(cluster_info_triggers) },
+	  .triggers = { ON_LIST(object_triggers), READS_LIST(tokens_of_info) },
 	  .observe = object_observe, .apply = object_apply },
 	{ 0 },
 };

@@ -117,8 +117,8 @@ const struct resource kubelet_unit_rows[] = {
 	  .roles = FOR_ANY, .class = CLASS_KUBELET, .lane = "kubelet",
 	  .needs = { "kubelet-identity", "tls-bootstrap", "kubelet-config",
 		     "kubelet-instance-config", "kubelet-flags", "kubelet-drop-in" },
-	  .triggers = { ON_UNIT(KUBELET_UNIT), ON_PATH(KUBELET_CONFIG), ON_PATH(KUBELET_CONF),
-			ON_PATH("/var/lib/kubelet/kubeadm-flags.env") },
+	  .triggers = { ON_UNIT(KUBELET_UNIT), READS_PATH(KUBELET_CONFIG), READS_PATH(KUBELET_CONF),
+			READS_PATH("/var/lib/kubelet/kubeadm-flags.env") },
 	  .observe = kubelet_observe, .apply = kubelet_apply },
 	{ 0 },
 };

@@ -42,6 +42,7 @@ static struct value *status(void *userdata)
 		map = value_put(map, "conditions", value_new_list());
 		map = value_put(map, "rows", value_new_list());
 		map = value_put(map, "hints", value_new_list());
+		map = value_put(map, "holds", value_new_list());
 	}
 	map = value_put_at(map, value_new_int(probe->changes), "counters", "requests");
 	return value_put_at(map, value_new_int(probe->cancelled), "counters", "wakeups");
@@ -89,6 +90,32 @@ static bool reconcile(void *userdata)
 {
 	changed(userdata);
 	return true;
+}
+
+static int hold(const struct methods_hold *params, void *userdata, struct value **ret,
+		struct error *err)
+{
+	struct value *map = value_new_map();
+
+	if (strcmp(params->what, "nothing") == 0) {
+		value_unref(map);
+		return error_set(err, ERROR_CONFIG, -ENOENT, "nothing is called nothing");
+	}
+	changed(userdata);
+	map = value_put(map, "what", value_new_string(params->what));
+	map = value_put(map, "since", value_new_string("2026-01-02T03:04:05Z"));
+	if (params->seconds > 0)
+		map = value_put(map, "until", value_new_string("2930-01-02T03:04:05Z"));
+	*ret = value_put(map, "resources",
+			 value_append(value_new_list(), value_new_string("kubelet-unit")));
+	return 0;
+}
+
+static int release(const char *what, void *userdata, struct value **ret, struct error *err)
+{
+	const struct methods_hold params = { .what = (char *)what };
+
+	return hold(&params, userdata, ret, err);
 }
 
 static int role_get(struct buf *buf, void *userdata)
@@ -184,6 +211,8 @@ int main(int argc, char **argv)
 		.plan = plan,
 		.explain = explain,
 		.reconcile = reconcile,
+		.hold = hold,
+		.release = release,
 		.role_get = role_get,
 		.role_set = role_set,
 		.token_create = token_create,

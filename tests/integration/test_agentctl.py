@@ -42,7 +42,8 @@ ROWS = [
 
 def status(rows, generation=1, **truths):
     """A control plane's status; truths are conditions that are not True."""
-    conditions = ["Ready", "Converged", "RoleFileValid", "PodNetwork"]
+    conditions = ["Ready", "Converged", "RoleFileValid", "PodNetwork", *truths]
+    conditions = list(dict.fromkeys(conditions))
     return {
         "version": "0.1.0", "role": "control-plane", "source": "/etc/agentd/role.yaml",
         "node": "cp1", "server": "https://10.0.0.1:6443", "kubernetesVersion": "v1.36.3",
@@ -55,6 +56,22 @@ def status(rows, generation=1, **truths):
 
 IN_WORK = status(ROWS, generation=2, Ready="False", Converged="False", PodNetwork="Unknown")
 SETTLED = status([{**ROWS[0], "name": name} for name in ("preflight", "etcd")])
+
+
+LEFT_ALONE = status([
+    {**ROWS[0], "name": "kubelet-config", "verdict": "drifted", "heldBy": "/var/lib/kubelet",
+     "reason": "config.yaml differs", "heldUntil": "2930-01-02T03:04:05Z"},
+    {**ROWS[0], "name": "kubelet-flags", "heldBy": "kubelet-flags"},
+    {**ROWS[0], "name": "static-pod-etcd", "verdict": "drifted", "policy": "observe",
+     "reason": "etcd.yaml differs"},
+    {**ROWS[0], "name": "node-labels", "verdict": "drifted", "reason": "a label differs",
+     "fightSince": "2926-01-02T03:04:05Z", "repairs": 9},
+], Converged="False", Undisputed="False")
+LEFT_ALONE["holds"] = [
+    {"what": "/var/lib/kubelet", "since": "2926-01-02T03:04:05Z", "until": "2001-01-02T03:04:05Z",
+     "resources": ["kubelet-config", "kubelet-identity"]},
+    {"what": "kubelet-flags", "since": "2926-01-02T03:04:05Z", "resources": ["kubelet-flags"]},
+]
 
 
 def agentctl(probe, *words, check=None, env=None, **options):
@@ -142,7 +159,8 @@ def test_silent_daemon_ends_with_124(tmp_path):
     ["role", "set"], ["token"], ["--nope", "status"], ["-o", "xml", "status"], ["status", "--ttl", "1h"],
     ["token", "create", "--ttl", "soon"], ["token", "create", "--ttl=-1h"],
     ["status", "--timeout", "x"], ["reconcile", "-o", "json"], ["status", "--color=blue"],
-    ["status", "--dump"], ["help", "nothing"],
+    ["status", "--dump"], ["help", "nothing"], ["hold"], ["release"],
+    ["hold", "kubelet-unit", "--for", "ever"], ["release", "kubelet-unit", "--for=1h"],
 ])
 def test_wrong_usage_ends_with_2_and_asks_nothing(tmp_path, words):
     result = agentctl(tmp_path / "nobody", *words, check=2)
@@ -265,6 +283,7 @@ def test_list_of_tokens_shows_no_secret(probe):
     ("in-work-no-headers", IN_WORK, ["status", "--no-headers"]),
     ("settled", SETTLED, ["status"]),
     ("settled-all", SETTLED, ["status", "-a"]),
+    ("left-alone", LEFT_ALONE, ["status"]),
 ])
 def test_status_looks_as_it_should(name, state, words):
     golden = TOP / f"tests/golden/agentctl/{name}.txt"
@@ -294,6 +313,18 @@ def test_plan_and_explanation_name_the_stages(probe):
     explanation = agentctl(probe, "explain", "kubelet-unit", check=0).stdout
     for part in ("the kubelet runs", "in-sync", "unit kubelet.service", "start kubelet"):
         assert part in explanation
+
+
+def test_hold_and_release_say_what_they_mean(probe):
+    assert (agentctl(probe, "hold", "/etc/kubernetes", check=0).stdout
+            == "Held until it is released: kubelet-unit\n")
+    assert agentctl(probe, "hold", "kubelet-unit", "--for", "2h", check=0).stdout.startswith(
+        "Held for ")
+    assert agentctl(probe, "release", "kubelet-unit", check=0).stdout == "Released: kubelet-unit\n"
+    held = json.loads(agentctl(probe, "hold", "kubelet-unit", "--for=2h", "-o", "json").stdout)
+    assert held["until"] and held["resources"] == ["kubelet-unit"]
+    refused = agentctl(probe, "hold", "nothing", check=1)
+    assert refused.stderr == "agentctl: nothing is called nothing\n" and refused.stdout == ""
 
 
 def test_findings_stand_on_lines_of_their_own_and_are_not_repeated():

@@ -28,7 +28,8 @@ READING = {
 }
 CHANGING = {
     NODE + "Reconcile": None, NODE + "SetRole": {"text": "role: worker\n"},
-    NODE + "TokenCreate": None,
+    NODE + "TokenCreate": None, NODE + "Hold": {"what": "kubelet-unit", "for": "2h"},
+    NODE + "Release": {"what": "kubelet-unit"},
 }
 # Root comes first, so that there is a role to read for the others.
 CALLS = {**CHANGING, **READING}
@@ -249,6 +250,8 @@ def test_foreign_client_reads_the_description_and_gets_what_it_says(probe):
     ("SetRole", {"text": "refuse"}, "RoleRefused"),
     ("SetRole", {"text": "disk full"}, "Failed"),
     ("TokenCreate", {"ttl": "1s"}, "Failed"),
+    ("Hold", {"what": "nothing"}, "Failed"),
+    ("Release", {"what": "nothing"}, "Failed"),
     ("Plan", None, "NoRole"),
 ])
 def test_errors_are_those_of_the_description(probe, method, parameters, error):

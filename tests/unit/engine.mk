@@ -2,6 +2,7 @@ check_PROGRAMS += tests/unit/test-engine
 TESTS += tests/unit/test-engine
 tests_unit_test_engine_SOURCES = \
 	tests/unit/test-engine.c tests/unit/test-engine.h \
+	tests/unit/test-engine-holds.c \
 	tests/unit/test-engine-ledger.c \
 	tests/unit/test-engine-order.c \
 	tests/unit/test-engine-report.c \

@@ -15,6 +15,8 @@
  *	fail NAME CLASS [TEXT]          the running task fails
  *	advance SECONDS                 time passes
  *	reconcile                       as agentctl reconcile
+ *	hold WHAT                       as agentctl hold; says which rows that means
+ *	release WHAT                    as agentctl release
  *	fight NAME SECONDS              a rival changes the row once a second, and each task of it
  *	                                succeeds; says when these were (since the first rival)
  *	conditions                      of rows, and Undisputed
@@ -51,6 +53,7 @@ struct script {
 	struct clock_fake clock;
 	struct loop *loop;
 	struct ledger *ledger;
+	struct holds *holds;
 	struct engine *engine;
 	struct fake fakes[ROWS_MAX];
 	const struct resource *rows[ROWS_MAX + 1];
@@ -180,7 +183,7 @@ static void repaired(void *userdata, const struct resource *resource, const stru
 {
 	struct script *script = userdata;
 
-	trace(script, "%s: repaired what was %s, %.3g s", resource->name, drift->text,
+	trace(script, "%s: repaired what was %s, %.4g s", resource->name, drift->text,
 	      (double)took_ns / (double)NSEC_PER_SEC);
 }
 
@@ -213,16 +216,20 @@ static void start_engine(struct script *script)
 				      .repaired = repaired,
 				      .disputed = disputed,
 				      .userdata = script };
+	_cleanup_free_ char *path = xasprintf("%s/holds.json", script->directory);
 	struct error err = ERROR_INIT;
 
 	ck_assert_int_eq(ledger_open(script->directory, &script->ledger, &err), 0);
+	script->holds = holds_open(path, clock_wall(&script->clock.clock));
 	script->engine = engine_new(script->loop, script->rows, (struct context *)script,
 				    script->ledger, &hooks, 1);
+	engine_set_holds(script->engine, script->holds);
 }
 
 static void stop_engine(struct script *script)
 {
 	script->engine = engine_free(script->engine);
+	script->holds = holds_free(script->holds);
 	script->ledger = ledger_free(script->ledger);
 }
 
@@ -362,6 +369,22 @@ static void command_end(struct script *script, struct strv *words)
 	op_fail(fake->op, &error);
 }
 
+static void command_hold(struct script *script, const char *name, const char *what)
+{
+	_cleanup_(strv_done) struct strv rows = STRV_INIT;
+	_cleanup_free_ char *text = NULL;
+	struct error err = ERROR_INIT;
+
+	engine_held_by(script->engine, what, &rows);
+	text = strv_join(&rows, " ");
+	if (strcmp(name, "hold") == 0)
+		ck_assert_int_eq(holds_set(script->holds, what, 1, 0, &err), 0);
+	else
+		ck_assert_int_eq(holds_remove(script->holds, what, &err), 1);
+	engine_set_holds(script->engine, script->holds);
+	trace(script, "%s: %s", name, text);
+}
+
 /* Seconds since the first rival. */
 static int64_t since_first(const struct script *script, int64_t wall_s)
 {
@@ -443,6 +466,8 @@ static void command(struct script *script, const char *line)
 				 engine_is_converged(script->engine) ? "yes" : "no");
 	else if (strcmp(name, "fight") == 0)
 		command_fight(script, find(script, words.items[1]), (unsigned)atol(words.items[2]));
+	else if (strcmp(name, "hold") == 0 || strcmp(name, "release") == 0)
+		command_hold(script, name, words.items[1]);
 	else if (strcmp(name, "conditions") == 0)
 		command_conditions(script);
 	else if (strcmp(name, "restart") == 0)
@@ -514,6 +539,8 @@ static void script_done(struct script *script)
 		(void)snprintf(path, sizeof(path), "%s/ledger.%d", script->directory, i);
 		(void)unlink(path);
 	}
+	(void)snprintf(path, sizeof(path), "%s/holds.json", script->directory);
+	(void)unlink(path);
 	(void)rmdir(script->directory);
 	buf_done(&script->trace);
 }

@@ -5,9 +5,10 @@
 
 int main(void)
 {
-	SRunner *runner = srunner_create(suite_engine_ledger());
+	SRunner *runner = srunner_create(suite_engine_holds());
 	int failed;
 
+	srunner_add_suite(runner, suite_engine_ledger());
 	srunner_add_suite(runner, suite_engine_order());
 	srunner_add_suite(runner, suite_engine_report());
 	srunner_add_suite(runner, suite_engine_script());

@@ -3,6 +3,7 @@
 
 #include <check.h>
 
+Suite *suite_engine_holds(void);
 Suite *suite_engine_ledger(void);
 Suite *suite_engine_order(void);
 Suite *suite_engine_report(void);
