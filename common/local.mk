@@ -35,6 +35,8 @@ libcommon_a_SOURCES = \
 	common/file.c \
 	common/file.h \
 	common/file-set.c \
+	common/diff.c \
+	common/diff.h \
 	common/digest.c \
 	common/digest.h \
 	common/fs.c \
@@ -54,6 +56,8 @@ libcommon_a_SOURCES = \
 	common/spawn.h \
 	common/http.c \
 	common/http.h \
+	common/httpd.c \
+	common/httpd.h \
 	common/http-reply.c \
 	common/http-reply.h \
 	common/http-setup.c \

@@ -10,6 +10,7 @@ tests_unit_test_common_SOURCES = \
 	tests/unit/test-common-json.c \
 	tests/unit/test-common-yaml.c \
 	tests/unit/test-common-decode.c \
+	tests/unit/test-common-diff.c \
 	tests/unit/test-common-file.c \
 	tests/unit/test-common-parse.c
 tests_unit_test_common_CPPFLAGS = $(UNIT_CPPFLAGS)

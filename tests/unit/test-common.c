@@ -17,6 +17,7 @@ int main(void)
 	srunner_add_suite(runner, suite_decode());
 	srunner_add_suite(runner, suite_file());
 	srunner_add_suite(runner, suite_parse());
+	srunner_add_suite(runner, suite_diff());
 	srunner_run_all(runner, CK_ENV);
 	failed = srunner_ntests_failed(runner);
 	srunner_free(runner);

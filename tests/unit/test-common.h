@@ -15,6 +15,7 @@ Suite *suite_yaml(void);
 Suite *suite_decode(void);
 Suite *suite_file(void);
 Suite *suite_parse(void);
+Suite *suite_diff(void);
 
 /* A value from JSON text with ' for ", which fails the test if it does not parse. */
 struct value *test_json(const char *text);

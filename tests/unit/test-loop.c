@@ -36,6 +36,7 @@ int main(void)
 	srunner_add_suite(runner, backoff_suite());
 	srunner_add_suite(runner, reply_suite());
 	srunner_add_suite(runner, http_suite());
+	srunner_add_suite(runner, httpd_suite());
 	srunner_add_suite(runner, work_suite());
 	srunner_add_suite(runner, spawn_suite());
 	srunner_add_suite(runner, notice_suite());

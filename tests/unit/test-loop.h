@@ -12,6 +12,7 @@ TCase *task_op_cases(void);
 Suite *backoff_suite(void);
 Suite *reply_suite(void);
 Suite *http_suite(void);
+Suite *httpd_suite(void);
 Suite *work_suite(void);
 Suite *spawn_suite(void);
 Suite *notice_suite(void);
