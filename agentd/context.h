@@ -4,6 +4,7 @@
 #include <stdint.h>
 
 #include "agentd/cri/cri.h"
+#include "agentd/drift.h"
 #include "agentd/engine/ledger.h"
 #include "agentd/engine/resource.h"
 #include "agentd/history.h"
@@ -25,7 +26,8 @@ struct context {
 	struct bus *bus;
 	struct units *units;
 	struct ledger *ledger;
-	struct history *history; /* NULL in tests of rows */
+	struct history *history; /* NULL in tests of rows, and so is drift */
+	struct drift *drift;
 	struct objects *objects; /* caches of cluster objects */
 	struct role *role;	 /* NULL without a role */
 	struct kube *kube;    /* this node's identity at the API server; NULL before there is one */

@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <stdarg.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "agentd/history_types.h"
@@ -21,21 +22,15 @@ LOG_SCOPE("history");
 
 enum { MESSAGE_MAX = 512, FILE_CAP = HISTORY_BYTES_MAX + 4096, HISTORY_VERSION = 1 };
 
-struct entry {
-	int64_t time_s, first_s;
-	unsigned count;
-	const char *type, *resource, *message; /* in text */
-	char *text;
-};
-
 struct history {
 	struct loop *loop;
 	struct loop_timer *timer;
 	char *path;
-	struct entry entries[HISTORY_ENTRIES_MAX]; /* oldest first */
+	/* Oldest first; the three strings of each are one block that begins with type. */
+	struct history_entry entries[HISTORY_ENTRIES_MAX];
 	size_t count;
 	size_t bytes; /* of the entries as JSON, at most */
-	uint64_t saved_ns;
+	uint64_t sequence, saved_ns;
 	bool dirty;
 };
 
@@ -53,7 +48,7 @@ static int64_t int_of(const struct value *map, const char *key)
 }
 
 /* What an entry takes on disk, at most. */
-static size_t size_of(const struct entry *entry)
+static size_t size_of(const struct history_entry *entry)
 {
 	return 160 + strlen(entry->type) + strlen(entry->resource) + 2 * strlen(entry->message);
 }
@@ -131,17 +126,19 @@ static void append_clean(const char *text, struct buf *buf)
 static void drop_oldest(struct history *history)
 {
 	history->bytes -= size_of(&history->entries[0]);
-	free(history->entries[0].text);
+	free((char *)history->entries[0].type);
 	history->count--;
-	memmove(history->entries, history->entries + 1, history->count * sizeof(struct entry));
+	memmove(history->entries, history->entries + 1,
+		history->count * sizeof(struct history_entry));
 }
 
 /* Takes the entry as it is, with texts of its own. */
-static void append(struct history *history, const struct entry *entry)
+static const struct history_entry *append(struct history *history,
+					  const struct history_entry *entry)
 {
 	size_t type = strlen(entry->type) + 1, resource = strlen(entry->resource) + 1;
 	size_t message = strlen(entry->message) + 1;
-	struct entry *mine;
+	struct history_entry *mine;
 	char *text;
 
 	while (history->count > 0 && (history->count == HISTORY_ENTRIES_MAX ||
@@ -153,11 +150,11 @@ static void append(struct history *history, const struct entry *entry)
 	memcpy(text + type + resource, entry->message, message);
 	mine = &history->entries[history->count++];
 	*mine = *entry;
-	mine->text = text;
 	mine->type = text;
 	mine->resource = text + type;
 	mine->message = text + type + resource;
 	history->bytes += size_of(mine);
+	return mine;
 }
 
 /* Disk. */
@@ -191,7 +188,7 @@ static struct value *time_value(int64_t s, bool as_text)
 	return value_new_string(text);
 }
 
-static struct value *entry_value(const struct entry *entry, bool as_text)
+static struct value *entry_value(const struct history_entry *entry, bool as_text)
 {
 	struct value *map = value_new_map();
 
@@ -269,7 +266,7 @@ static void save_is_due(void *userdata)
 
 static void restore(struct history *history, const struct value *map)
 {
-	struct entry entry = {
+	struct history_entry entry = {
 		.time_s = int_of(map, "time"),
 		.first_s = int_of(map, value_get(map, "firstTime") ? "firstTime" : "time"),
 		.count = (unsigned)MAX(int_of(map, "count"), (int64_t)1),
@@ -278,7 +275,7 @@ static void restore(struct history *history, const struct value *map)
 		.message = text_of(map, "message"),
 	};
 
-	append(history, &entry);
+	(void)append(history, &entry);
 }
 
 struct history *history_open(struct loop *loop, const char *path)
@@ -304,7 +301,7 @@ struct history *history_free(struct history *history)
 		log_warning("%s", err.message);
 	loop_timer_free(history->timer);
 	for (size_t i = 0; i < history->count; i++)
-		free(history->entries[i].text);
+		free((char *)history->entries[i].type);
 	free(history->path);
 	free(history);
 	return NULL;
@@ -313,10 +310,10 @@ struct history *history_free(struct history *history)
 /* Entries. */
 
 /* The newest entry of a resource, if it says the same; NULL otherwise. */
-static struct entry *find_same(struct history *history, const struct entry *entry)
+static struct history_entry *find_same(struct history *history, const struct history_entry *entry)
 {
 	for (size_t i = history->count; i-- > 0;) {
-		struct entry *other = &history->entries[i];
+		struct history_entry *other = &history->entries[i];
 
 		if (strcmp(other->resource, entry->resource) != 0)
 			continue;
@@ -329,15 +326,18 @@ static struct entry *find_same(struct history *history, const struct entry *entr
 }
 
 /* Counts an entry up and makes it the newest. */
-static void count_up(struct history *history, struct entry *same, int64_t now)
+static const struct history_entry *count_up(struct history *history, struct history_entry *same,
+					    const struct history_entry *again)
 {
-	struct entry entry = *same;
+	struct history_entry entry = *same;
 	size_t newer = (size_t)(&history->entries[history->count] - same) - 1;
 
-	entry.time_s = now;
+	entry.time_s = again->time_s;
+	entry.sequence = again->sequence;
 	entry.count++;
 	memmove(same, same + 1, newer * sizeof(*same));
 	history->entries[history->count - 1] = entry;
+	return &history->entries[history->count - 1];
 }
 
 /* Cuts at a character's boundary. */
@@ -350,7 +350,8 @@ static void cut(struct buf *buf, size_t length)
 	buf_truncate(buf, length);
 }
 
-static void log_entry(const struct entry *entry)
+/* Of what comes again and again the 1st, 2nd, 4th, 8th ... time is told. */
+static void log_entry(const struct history_entry *entry)
 {
 	const struct history_type *row = history_type_find(entry->type);
 	const struct log_field fields[] = {
@@ -359,8 +360,14 @@ static void log_entry(const struct entry *entry)
 		{ "AGENTD_EVENT", entry->type },
 		{ NULL, NULL },
 	};
+	char times[32] = "";
 
-	log_fields(row->level, fields, "%s: %s: %s", entry->resource, entry->type, entry->message);
+	if (entry->count & (entry->count - 1))
+		return;
+	if (entry->count > 1)
+		(void)snprintf(times, sizeof(times), " (%u times)", entry->count);
+	log_fields(row->level, fields, "%s: %s: %s%s", entry->resource, entry->type, entry->message,
+		   times);
 }
 
 void history_add(struct history *history, const char *type, const char *resource,
@@ -368,8 +375,8 @@ void history_add(struct history *history, const char *type, const char *resource
 {
 	_cleanup_(buf_done) struct buf message = BUF_INIT(16 * KIB);
 	_cleanup_free_ char *text = NULL;
-	struct entry entry = { .count = 1, .type = type, .resource = resource };
-	struct entry *same;
+	struct history_entry entry = { .count = 1, .type = type, .resource = resource };
+	struct history_entry *same;
 	va_list args;
 
 	if (!history)
@@ -383,13 +390,13 @@ void history_add(struct history *history, const char *type, const char *resource
 	entry.message = message.data;
 	entry.time_s = entry.first_s = clock_wall(loop_clock(history->loop));
 	same = find_same(history, &entry);
+	entry.sequence = ++history->sequence;
 	if (same)
-		count_up(history, same, entry.time_s);
+		log_entry(count_up(history, same, &entry));
 	else
-		append(history, &entry);
+		log_entry(append(history, &entry));
 	history->dirty = true;
 	arm(history);
-	log_entry(&entry);
 }
 
 struct value *history_list(const struct history *history, int64_t since_s, const char *resource)
@@ -397,11 +404,29 @@ struct value *history_list(const struct history *history, int64_t since_s, const
 	struct value *list = value_new_list();
 
 	for (size_t i = 0; history && i < history->count; i++) {
-		const struct entry *entry = &history->entries[i];
+		const struct history_entry *entry = &history->entries[i];
 
 		if (entry->time_s >= since_s &&
 		    (!resource || strcmp(entry->resource, resource) == 0))
 			list = value_append(list, entry_value(entry, true));
 	}
 	return list;
+}
+
+uint64_t history_sequence(const struct history *history)
+{
+	return history ? history->sequence : 0;
+}
+
+bool history_next(const struct history *history, uint64_t after, struct history_entry *ret)
+{
+	/* Sequences grow with the place. */
+	if (after >= history_sequence(history))
+		return false;
+	for (size_t i = 0; i < history->count; i++)
+		if (history->entries[i].sequence > after) {
+			*ret = history->entries[i];
+			return true;
+		}
+	return false;
 }

@@ -5,8 +5,10 @@
  * looks like a secret is cut out of every message. */
 #pragma once
 
+#include <stdbool.h>
 #include <stdint.h>
 
+#include "agentd/history_types.h"
 #include "common/error.h"
 #include "common/loop.h"
 #include "common/macros.h"
@@ -33,6 +35,20 @@ void history_add(struct history *history, const char *type, const char *resource
  * than since_s and, unless it is NULL, of that resource. firstTime is there where count is more
  * than one. */
 struct value *history_list(const struct history *history, int64_t since_s, const char *resource);
+/* The entries as they are, for who follows them. Strings are borrowed until the next history_add().
+ */
+struct history_entry {
+	uint64_t sequence; /* grows with each history_add(), not over restarts */
+	int64_t time_s, first_s;
+	unsigned count;
+	const char *type, *resource, *message;
+};
+/* The sequence of the newest entry. */
+uint64_t history_sequence(const struct history *history);
+/* The oldest entry after a sequence; one that was counted up is a new one. false = there is none.
+ */
+bool history_next(const struct history *history, uint64_t after, struct history_entry *ret);
+
 /* Writes at once what has changed. Otherwise that happens by itself: a second after a change, and
  * at most every ten seconds. */
 int history_save(struct history *history, struct error *err);

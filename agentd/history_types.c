@@ -27,6 +27,11 @@ static const struct history_type types[] = {
 	{ "Approved",    MESSAGE_ID_APPROVAL, LOG_NOTICE,  NULL },
 	{ "Refused",     MESSAGE_ID_REFUSAL,  LOG_WARNING, "Warning" },
 	{ "Healed",      MESSAGE_ID_IDENTITY, LOG_NOTICE,  "Normal" },
+	/* The engine logs these itself, as transitions. */
+	{ "Blocked",     MESSAGE_ID_TRANSITION, LOG_DEBUG, NULL },
+	{ "Unblocked",   MESSAGE_ID_TRANSITION, LOG_DEBUG, NULL },
+	{ "NodeReady",   MESSAGE_ID_TRANSITION, LOG_DEBUG, NULL },
+	{ "NodeNotReady", MESSAGE_ID_TRANSITION, LOG_DEBUG, NULL },
 	{ NULL,          MESSAGE_ID_HISTORY,  LOG_NOTICE,  NULL },
 };
 /* clang-format on */

@@ -1,11 +1,15 @@
 noinst_LIBRARIES += libmanager.a
 libmanager_a_SOURCES = \
 	agentd/context.c agentd/context.h \
+	agentd/drift.c agentd/drift.h \
+	agentd/events.c agentd/events.h \
 	agentd/facts.c agentd/facts.h \
 	agentd/holding.c agentd/holding.h \
 	agentd/history.c agentd/history.h \
 	agentd/history_types.c agentd/history_types.h \
 	agentd/manager.c agentd/manager.h \
+	agentd/metrics.c agentd/metrics.h \
+	agentd/observer.c agentd/observer.h \
 	agentd/requests.c agentd/requests.h \
 	agentd/resources.c agentd/resources.h \
 	agentd/role_store.c agentd/role_store.h \

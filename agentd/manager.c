@@ -14,6 +14,7 @@
 #include "agentd/holding.h"
 #include "agentd/inputs/control.h"
 #include "agentd/inputs/rolefile.h"
+#include "agentd/observer.h"
 #include "agentd/requests.h"
 #include "agentd/resources.h"
 #include "agentd/role_store.h"
@@ -23,7 +24,6 @@
 #include "common/file.h"
 #include "common/log.h"
 #include "common/notice.h"
-#include "common/parse.h"
 #include "common/spawn.h"
 #include "systemd/notify.h"
 
@@ -42,6 +42,7 @@ struct manager {
 	struct rolefile *rolefile;
 	struct role_store *store;
 	struct status *status;
+	struct observer *observer;
 	struct loop_signal *signals[2];
 	struct loop_timer *watchdog;
 	struct op *version_op;
@@ -95,6 +96,7 @@ static void refresh_identity(struct manager *m)
 	if (!m->identity_stale)
 		return;
 	m->identity_stale = false;
+	observer_drop_client(m->observer);
 	objects_set_client(m->ctx.objects, NULL);
 	m->objects_kube = NULL;
 	kube_free(m->ctx.kube);
@@ -222,21 +224,38 @@ static void engine_changed(void *userdata)
 	m->status_stale = true;
 }
 
+static void engine_transition(void *userdata, const struct resource *resource, enum verdict former,
+			      enum verdict verdict, const struct why *why)
+{
+	struct manager *m = userdata;
+
+	observer_transition(m->observer, resource, former, verdict, why);
+}
+
+static void engine_repairing(void *userdata, const struct resource *resource,
+			     const struct why *drift)
+{
+	struct manager *m = userdata;
+
+	(void)drift;
+	observer_repairing(m->observer, resource);
+}
+
+static void engine_repaired(void *userdata, const struct resource *resource,
+			    const struct why *drift, uint64_t took_ns)
+{
+	struct manager *m = userdata;
+
+	(void)took_ns;
+	observer_repaired(m->observer, resource, drift);
+}
+
 static void engine_disputed(void *userdata, const struct resource *resource, bool begins,
 			    int64_t since_s)
 {
 	struct manager *m = userdata;
-	char since[32];
 
-	format_time(since_s, since);
-	if (begins)
-		history_add(m->ctx.history, "Fight", resource->name,
-			    "changed by another hand again and again since %s: repairs wait longer "
-			    "each time; agentctl hold %s leaves it as it is",
-			    since, resource->name);
-	else
-		history_add(m->ctx.history, "FightEnded", resource->name,
-			    "nobody has changed it for ten minutes");
+	observer_disputed(m->observer, resource, begins, since_s);
 }
 
 /* A bring-up needs several times the memory of what comes after it. */
@@ -258,6 +277,7 @@ static void after_batch(void *userdata)
 	engine_pass(m->engine);
 	refresh_caches(m);
 	give_memory_back(m);
+	observer_pass(m->observer, m->status_stale);
 	tell_status(m);
 	bus_flush(m->ctx.bus);
 }
@@ -549,6 +569,7 @@ static int load_state(struct manager *m, struct role **ret_role, struct error *e
 	_cleanup_free_ char *state = context_path(&m->ctx, "/var/lib/agentd");
 	_cleanup_free_ char *role = context_state_path(&m->ctx, "role.json");
 	_cleanup_free_ char *history = context_state_path(&m->ctx, "history.json");
+	_cleanup_free_ char *drift = context_state_path(&m->ctx, "drift");
 	struct role_host host = role_host(m);
 	int r;
 
@@ -562,6 +583,7 @@ static int load_state(struct manager *m, struct role **ret_role, struct error *e
 	if (r < 0)
 		return r;
 	m->ctx.history = history_open(m->ctx.loop, history);
+	m->ctx.drift = drift_open(drift, m->ctx.clock);
 	return role_store_open(role, &host, &m->store, ret_role, err);
 }
 
@@ -571,6 +593,9 @@ static void make_parts(struct manager *m)
 		.prepare = engine_prepare,
 		.triggers_changed = engine_triggers_changed,
 		.changed = engine_changed,
+		.transition = engine_transition,
+		.repairing = engine_repairing,
+		.repaired = engine_repaired,
 		.disputed = engine_disputed,
 		.userdata = m,
 	};
@@ -619,6 +644,8 @@ int manager_new(const struct settings *settings, const struct manager_environmen
 	if (r < 0)
 		return r;
 	make_parts(m);
+	m->observer = observer_new(
+	    &(struct observer_options){ .ctx = &m->ctx, .status = request_status, .owner = m });
 	if (role)
 		adopt_role(m, role);
 	r = serve(m, err);
@@ -652,6 +679,7 @@ struct manager *manager_free(struct manager *m)
 	rolefile_free(m->rolefile);
 	holding_free(m->holding);
 	engine_free(m->engine);
+	observer_free(m->observer);
 	objects_free(m->ctx.objects);
 	kube_free(m->ctx.kube);
 	cri_free(m->ctx.cri);
@@ -661,6 +689,7 @@ struct manager *manager_free(struct manager *m)
 	role_unref(m->ctx.role);
 	ledger_free(m->ctx.ledger);
 	history_free(m->ctx.history);
+	drift_free(m->ctx.drift);
 	loop_timer_free(m->watchdog);
 	loop_timer_free(m->version_timer);
 	for (size_t i = 0; i < ARRAY_SIZE(m->signals); i++)

@@ -10,8 +10,16 @@
 #include <string.h>
 
 #include "common/macros.h"
+#include "common/parse.h"
 
-enum option_kind { OPTION_TEXT, OPTION_FLAG, OPTION_HELP, OPTION_VERSION };
+enum option_kind {
+	OPTION_TEXT,
+	OPTION_PATH,
+	OPTION_PORT,
+	OPTION_FLAG,
+	OPTION_HELP,
+	OPTION_VERSION
+};
 
 struct setting_row {
 	const char *name;
@@ -29,6 +37,10 @@ static const struct setting_row rows[] = {
 	  "the kubelet whose version counts (/usr/bin/kubelet)" },
 	{ "bus-address", OPTION_TEXT, offsetof(struct settings, bus_address), "ADDRESS",
 	  "D-Bus address of systemd (the system bus)" },
+	{ "metrics-file", OPTION_PATH, offsetof(struct settings, metrics_file), "FILE",
+	  "Prometheus text for a textfile collector; none: no file" },
+	{ "metrics-port", OPTION_PORT, offsetof(struct settings, metrics_port), "PORT",
+	  "serve the same on loopback (off)" },
 	{ "debug", OPTION_FLAG, offsetof(struct settings, debug), NULL,
 	  "log at debug level" },
 	{ "help", OPTION_HELP, 0, NULL, "print this text" },
@@ -54,6 +66,12 @@ static int usage_error(void)
 	return -EINVAL;
 }
 
+static int wrong(const struct setting_row *row, const char *argument, const char *wanted)
+{
+	fprintf(stderr, "agentd: --%s: \"%s\" is not %s\n", row->name, argument, wanted);
+	return usage_error();
+}
+
 /* Takes what one option says. Returns as settings_parse() does. */
 static int take(const struct setting_row *row, const char *argument, struct settings *settings)
 {
@@ -62,6 +80,17 @@ static int take(const struct setting_row *row, const char *argument, struct sett
 	switch (row->kind) {
 	case OPTION_TEXT:
 		*(const char **)field = argument;
+		return 1;
+	case OPTION_PATH:
+		if (strcmp(argument, "none") == 0)
+			argument = "";
+		else if (*argument != '/')
+			return wrong(row, argument, "an absolute path or \"none\"");
+		*(const char **)field = argument;
+		return 1;
+	case OPTION_PORT:
+		if (parse_port(argument, field) < 0)
+			return wrong(row, argument, "a port from 1 to 65535");
 		return 1;
 	case OPTION_FLAG:
 		*(bool *)field = true;

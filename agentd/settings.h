@@ -3,11 +3,16 @@
 #pragma once
 
 #include <stdbool.h>
+#include <stdint.h>
 
 struct settings {
 	const char *root;	    /* prefix of every path; "" on a real host (for tests) */
 	const char *kubelet_binary; /* "/usr/bin/kubelet" */
 	const char *bus_address;    /* NULL = the system bus */
+
+	/* "/var/lib/agentd/metrics/agentd.prom" where it is NULL; "" = none. */
+	const char *metrics_file;
+	uint16_t metrics_port; /* on loopback; 0 = none */
 
 	bool debug;
 };

@@ -303,12 +303,19 @@ static int fill_enable(sd_bus_message *m, const char *unit)
 	return sd_bus_message_append(m, "asbb", 1, unit, 0, 1);
 }
 
+static int fill_disable(sd_bus_message *m, const char *unit)
+{
+	return sd_bus_message_append(m, "asb", 1, unit, 0);
+}
+
 /* clang-format off */
 static const struct verb
 	verb_start   = { "StartUnit",       "start",   .job = true, .fill = fill_job },
 	verb_stop    = { "StopUnit",        "stop",    .job = true, .fill = fill_job },
 	verb_restart = { "RestartUnit",     "restart", .job = true, .fill = fill_job },
 	verb_enable  = { "EnableUnitFiles", "enable",  .fill = fill_enable },
+	verb_disable = { "DisableUnitFiles", "disable", .fill = fill_disable },
+	verb_mask    = { "MaskUnitFiles",   "mask",    .fill = fill_enable },
 	verb_reload  = { "Reload",          "reload" };
 /* clang-format on */
 
@@ -330,6 +337,16 @@ struct op *unit_restart(struct bus *bus, const char *unit)
 struct op *unit_enable(struct bus *bus, const char *unit)
 {
 	return call_new(bus, &verb_enable, unit);
+}
+
+struct op *unit_disable(struct bus *bus, const char *unit)
+{
+	return call_new(bus, &verb_disable, unit);
+}
+
+struct op *unit_mask(struct bus *bus, const char *unit)
+{
+	return call_new(bus, &verb_mask, unit);
 }
 
 /* A daemon-reload is dear (PID 1 reads every unit again, and limits how often), so all that are

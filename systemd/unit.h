@@ -45,5 +45,8 @@ struct op *unit_stop(struct bus *bus, const char *unit);
 struct op *unit_restart(struct bus *bus, const char *unit);
 /* EnableUnitFiles; unmasks nothing. */
 struct op *unit_enable(struct bus *bus, const char *unit);
+/* DisableUnitFiles and MaskUnitFiles; the unit goes on running. */
+struct op *unit_disable(struct bus *bus, const char *unit);
+struct op *unit_mask(struct bus *bus, const char *unit);
 /* daemon-reload of PID 1; several at once are one. */
 struct op *unit_daemon_reload(struct bus *bus);

@@ -1,2 +1,3 @@
 noinst_LIBRARIES += libactions.a
-libactions_a_SOURCES = agentd/actions/tokens.c agentd/actions/tokens.h
+libactions_a_SOURCES = agentd/actions/drift.c agentd/actions/drift.h \
+	agentd/actions/tokens.c agentd/actions/tokens.h

@@ -13,6 +13,13 @@ static const char *text_of(const struct value *map, const char *key)
 	return value_string_or(value_get(map, key), "");
 }
 
+static const char *number_or_zero(const struct value *number)
+{
+	const char *text = value_number_text(number);
+
+	return text ? text : "0";
+}
+
 static const struct value *find_named(const struct value *list, const char *key, const char *name)
 {
 	VALUE_FOREACH(i, list)
@@ -496,10 +503,11 @@ void show_explanation(const struct render *render, const struct value *explanati
 	lines(render, "Mended by", value_get(explanation, "stages"));
 	if (value_get(explanation, "observed")) {
 		label(render, "So far");
-		fprintf(render->out, "observed %s, applied %s, failed %s times\n",
+		fprintf(render->out, "observed %s, applied %s, failed %s, repaired %s times\n",
 			value_number_text(value_get(explanation, "observed")),
 			value_number_text(value_get(explanation, "applied")),
-			value_number_text(value_get(explanation, "failed")));
+			value_number_text(value_get(explanation, "failed")),
+			number_or_zero(value_get(explanation, "repaired")));
 	}
 }
 

@@ -222,6 +222,10 @@ static void told_repaired(struct row *row)
 {
 	const struct engine_hooks *hooks = &row->engine->hooks;
 
+	if (row->repairing) {
+		row->repairs++;
+		row->last_repair_s = clock_wall(loop_clock(row->engine->loop));
+	}
 	if (row->repairing && hooks->repaired)
 		hooks->repaired(hooks->userdata, row->resource, &row->drift,
 				engine_now_ns(row->engine) - row->drifted_ns);
@@ -259,6 +263,7 @@ static void tell_dispute(struct row *row, bool begins)
 {
 	const struct engine_hooks *hooks = &row->engine->hooks;
 
+	row->fights += begins;
 	if (hooks->disputed)
 		hooks->disputed(hooks->userdata, row->resource, begins, row->fight.since_s);
 	hooks->changed(hooks->userdata);

@@ -119,6 +119,10 @@ static struct value *row_value(const struct row *row)
 	map = value_put(map, "observed", value_new_int(row->observations));
 	map = value_put(map, "applied", value_new_int(row->tasks));
 	map = value_put(map, "failed", value_new_int(row->failures));
+	map = value_put(map, "repaired", value_new_int(row->repairs));
+	map = value_put(map, "fights", value_new_int(row->fights));
+	if (row->last_repair_s > 0)
+		map = value_put(map, "lastRepair", time_text(row->last_repair_s));
 	return map;
 }
 

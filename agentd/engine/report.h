@@ -8,8 +8,8 @@
 /* A list of maps: name, verdict (in-sync | drifted | unknown | blocked), reason, since (RFC 3339),
  * policy ("observe" where it is looked at only), heldBy (the hold's text) and heldUntil, waitsFor,
  * stage and stageSince while a task runs, error and errorClass of the last task, fightSince and
- * repairs while another hand changes it again and again, nextTry, and the counters observed,
- * applied and failed. */
+ * repairs while another hand changes it again and again, nextTry, lastRepair, and the counters
+ * observed, applied, failed, repaired and fights. */
 struct value *report_rows(const struct engine *engine);
 /* The condition Undisputed, False with reason DriftFight while another hand changes rows again and
  * again, and those that rows make (.condition of struct resource): a list of maps of type, status

@@ -33,7 +33,8 @@ struct row {
 	uint64_t look_again_ns; /* stale by then; UINT64_MAX = only by an event */
 	uint64_t look_interval_ns;
 
-	unsigned observations, tasks, failures;
+	unsigned observations, tasks, failures, repairs, fights;
+	int64_t last_repair_s; /* wall clock; 0 = none */
 };
 
 struct engine {

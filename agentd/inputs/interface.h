@@ -49,6 +49,9 @@ extern const char interface_of_service[];
 	"  observed: ?int,\n" \
 	"  applied: ?int,\n" \
 	"  failed: ?int,\n" \
+	"  repaired: ?int,\n" \
+	"  fights: ?int,\n" \
+	"  lastRepair: ?string,\n" \
 	"  needs: []Need,\n" \
 	"  triggers: []string,\n" \
 	"  stages: []string\n" \

@@ -5,6 +5,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "agentd/resources/keep.h"
 #include "common/alloc.h"
 
 char *files_pki(const struct context *ctx, const char *format, ...)
@@ -53,27 +54,38 @@ enum verdict files_observe(const char *path, const struct buf *wanted, mode_t mo
 int files_replace(const struct context *ctx, const char *path, const void *bytes, size_t length,
 		  mode_t mode, struct error *err)
 {
+	const struct file_content content = { .path = path,
+					      .bytes = bytes,
+					      .length = length,
+					      .mode = mode,
+					      .uid = (uid_t)-1,
+					      .gid = (gid_t)-1 };
 	int r;
 
-	(void)ctx;
-	r = file_replace(&(struct file_content){ .path = path,
-						 .bytes = bytes,
-						 .length = length,
-						 .mode = mode,
-						 .uid = (uid_t)-1,
-						 .gid = (gid_t)-1 },
-			 err);
-
-	return r < 0 ? r : 0;
+	r = keep_file(ctx, &content, err);
+	if (r >= 0)
+		r = file_replace(&content, err);
+	if (r < 0)
+		return r;
+	keep_note_file(ctx, &content);
+	return 0;
 }
 
 int files_replace_set(const struct context *ctx, const struct file_content *contents, size_t count,
 		      struct error *err)
 {
 	_cleanup_free_ char *state = context_path(ctx, "/var/lib/agentd");
-	int r = file_replace_set(state, contents, count, err);
+	int r = 0;
 
-	return r < 0 ? r : 0;
+	for (size_t i = 0; i < count && r >= 0; i++)
+		r = keep_file(ctx, &contents[i], err);
+	if (r >= 0)
+		r = file_replace_set(state, contents, count, err);
+	if (r < 0)
+		return r;
+	for (size_t i = 0; i < count; i++)
+		keep_note_file(ctx, &contents[i]);
+	return 0;
 }
 
 bool files_is_ours(const struct context *ctx, const struct resource *row)

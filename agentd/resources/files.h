@@ -16,7 +16,8 @@ bool files_load(const char *path, struct buf *buf);
 /* IN_SYNC if the file has these bytes and permission bits, else DRIFTED with the reason. */
 enum verdict files_observe(const char *path, const struct buf *wanted, mode_t mode,
 			   struct why *why);
-/* Replaces one file, owner as created. Returns 0 also if there was nothing to do. */
+/* Replaces one file, owner as created; what another hand made of it is kept first (keep.h). Returns
+ * 0 also if there was nothing to do. */
 int files_replace(const struct context *ctx, const char *path, const void *bytes, size_t length,
 		  mode_t mode, struct error *err);
 /* Replaces several files together or not at all, under a redo record in the state directory. */

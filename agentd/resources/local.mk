@@ -11,6 +11,10 @@ libresources_a_SOURCES = \
 	agentd/resources/files.h \
 	agentd/resources/issue.c \
 	agentd/resources/issue.h \
+	agentd/resources/keep.h \
+	agentd/resources/keep_file.c \
+	agentd/resources/keep_object.c \
+	agentd/resources/keep_unit.c \
 	agentd/resources/kubeconfigs.c \
 	agentd/resources/kubelet_config.c \
 	agentd/resources/kubelet_files.c \

@@ -6,6 +6,7 @@
 
 #include "agentd/facts.h"
 #include "agentd/manifests/render.h"
+#include "agentd/resources/keep.h"
 #include "common/alloc.h"
 
 struct value *object_wanted(const struct context *ctx, const struct role *role,
@@ -82,6 +83,7 @@ static struct op *object_mend(struct task *task, struct error *err)
 }
 
 const struct stage object_apply[] = {
+	{ "keep what another hand made", keep_object_read, keep_object, .timeout_s = 30 },
 	{ "write the object", object_mend, NULL, .timeout_s = 30 },
 	{ 0 },
 };

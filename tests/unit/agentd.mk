@@ -3,6 +3,9 @@ TESTS += tests/unit/test-agentd
 tests_unit_test_agentd_SOURCES = \
 	tests/unit/canned.c tests/unit/canned.h \
 	tests/unit/test-agentd.c tests/unit/test-agentd.h \
+	tests/unit/test-agentd-drift.c \
+	tests/unit/test-agentd-events.c \
+	tests/unit/test-agentd-metrics.c \
 	tests/unit/test-agentd-history.c \
 	tests/unit/test-agentd-status.c \
 	tests/unit/test-agentd-store.c \

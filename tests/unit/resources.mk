@@ -10,6 +10,7 @@ tests_unit_test_resources_SOURCES = \
 	tests/unit/test-resources-preflight.c \
 	tests/unit/test-resources-kubelet.c \
 	tests/unit/test-resources-cluster.c \
+	tests/unit/test-resources-keep.c \
 	tests/unit/test-resources-world.c tests/unit/test-resources-world.h
 tests_unit_test_resources_CPPFLAGS = $(UNIT_CPPFLAGS)
 tests_unit_test_resources_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)

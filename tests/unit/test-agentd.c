@@ -9,6 +9,9 @@ int main(void)
 	int failed;
 
 	srunner_add_suite(runner, suite_agentd_status());
+	srunner_add_suite(runner, suite_agentd_drift());
+	srunner_add_suite(runner, suite_agentd_events());
+	srunner_add_suite(runner, suite_agentd_metrics());
 	srunner_add_suite(runner, suite_agentd_history());
 	srunner_run_all(runner, CK_ENV);
 	failed = srunner_ntests_failed(runner);

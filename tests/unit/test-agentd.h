@@ -5,4 +5,7 @@
 
 Suite *suite_agentd_store(void);
 Suite *suite_agentd_status(void);
+Suite *suite_agentd_drift(void);
+Suite *suite_agentd_events(void);
+Suite *suite_agentd_metrics(void);
 Suite *suite_agentd_history(void);

@@ -44,6 +44,8 @@ START_TEST(test_without_options_there_are_defaults)
 	ck_assert_str_eq(settings.root, "");
 	ck_assert_str_eq(settings.kubelet_binary, "/usr/bin/kubelet");
 	ck_assert_ptr_null(settings.bus_address);
+	ck_assert_ptr_null(settings.metrics_file);
+	ck_assert_uint_eq(settings.metrics_port, 0);
 	ck_assert(!settings.debug);
 }
 END_TEST
@@ -56,13 +58,17 @@ START_TEST(test_options_set_their_fields)
 			 (char *)"/k",
 			 (char *)"--bus-address=unix:path=/b",
 			 (char *)"--debug",
+			 (char *)"--metrics-file=/m/a.prom",
+			 (char *)"--metrics-port=9105",
 			 NULL };
 	struct settings settings;
 
-	ck_assert_int_eq(settings_parse(6, argv, &settings), 1);
+	ck_assert_int_eq(settings_parse(8, argv, &settings), 1);
 	ck_assert_str_eq(settings.root, "/r");
 	ck_assert_str_eq(settings.kubelet_binary, "/k");
 	ck_assert_str_eq(settings.bus_address, "unix:path=/b");
+	ck_assert_str_eq(settings.metrics_file, "/m/a.prom");
+	ck_assert_uint_eq(settings.metrics_port, 9105);
 	ck_assert(settings.debug);
 }
 END_TEST
@@ -102,8 +108,20 @@ START_TEST(test_version_is_printed)
 }
 END_TEST
 
-static const char *const wrong[] = { "--no-such", "--root", "--debug=1", "extra",
-				     "--root=relative" };
+static const char *const wrong[] = { "--no-such",	"--root",	    "--debug=1",
+				     "extra",		"--root=relative",  "--metrics-file=m.prom",
+				     "--metrics-file=", "--metrics-port=0", "--metrics-port=65536",
+				     "--metrics-port=x" };
+
+START_TEST(test_no_metrics_file_is_said_with_a_word)
+{
+	char *argv[] = { (char *)"agentd", (char *)"--metrics-file=none", NULL };
+	struct settings settings;
+
+	ck_assert_int_eq(settings_parse(2, argv, &settings), 1);
+	ck_assert_str_eq(settings.metrics_file, "");
+}
+END_TEST
 
 START_TEST(test_wrong_usage_is_an_error)
 {
@@ -124,6 +142,7 @@ Suite *suite_settings(void)
 	tcase_add_test(tcase, test_without_options_there_are_defaults);
 	tcase_add_test(tcase, test_options_set_their_fields);
 	tcase_add_test(tcase, test_root_of_the_host_is_no_prefix);
+	tcase_add_test(tcase, test_no_metrics_file_is_said_with_a_word);
 	tcase_add_test(tcase, test_help_names_every_option);
 	tcase_add_test(tcase, test_version_is_printed);
 	tcase_add_loop_test(tcase, test_wrong_usage_is_an_error, 0, ARRAY_SIZE(wrong));
