@@ -71,6 +71,14 @@ enum error_class error_class_of_errno(int code)
 	case EDQUOT:
 	case EMFILE:
 	case ENFILE:
+	/* Something else stands where the file belongs, or somebody made it immutable: that ends
+	 * without the role having to change. */
+	case EBUSY:
+	case EEXIST:
+	case EISDIR:
+	case ENOTDIR:
+	case ENOTEMPTY:
+	case EPERM:
 		return ERROR_STORAGE;
 	default:
 		return ERROR_CONFIG;

@@ -150,8 +150,8 @@ static int make_one(const char *path, const char *parent, mode_t mode, struct er
 		if (errno == EEXIST && stat(path, &st) == 0 && S_ISDIR(st.st_mode))
 			return 0;
 		if (errno == EEXIST)
-			return error_set(err, ERROR_CONFIG, -ENOTDIR, "%s is not a directory",
-					 path);
+			return error_set(err, ERROR_STORAGE, -ENOTDIR,
+					 "%s is in the way: it is not a directory", path);
 		return failed(err, "make directory", path);
 	}
 	/* Not by mkdir(), which the umask would change. */
@@ -276,12 +276,49 @@ static int write_temporary(const struct place *place, const struct file_content 
 	return close(TAKE_FD(fd)) < 0 ? -errno : 0;
 }
 
+/* A directory where the file belongs goes out of the way: an empty one for good, what is in
+ * another one stays beside the file, under a name that nobody reads as a configuration. */
+static int move_directory(const struct place *place)
+{
+	for (unsigned i = 1; i < 100; i++) {
+		_cleanup_free_ char *aside = xasprintf(".%s.agentd-kept-%u", place->name, i);
+
+		if (unlinkat(place->directory, place->name, AT_REMOVEDIR) == 0)
+			return 0;
+		if (errno != ENOTEMPTY && errno != EEXIST)
+			return -errno;
+		if (renameat2(place->directory, place->name, place->directory, aside,
+			      RENAME_NOREPLACE) == 0)
+			return 0;
+		if (errno != EEXIST)
+			return -errno;
+	}
+	return -EEXIST;
+}
+
+static int rename_temporary(const struct place *place)
+{
+	int r;
+
+	if (renameat(place->directory, place->temporary, place->directory, place->name) == 0)
+		return 0;
+	if (errno != EISDIR)
+		return -errno;
+	r = move_directory(place);
+	if (r < 0)
+		return r;
+	if (renameat(place->directory, place->temporary, place->directory, place->name) == 0)
+		return 0;
+	return -errno;
+}
+
 /* Gives the temporary its name. */
 static int put_in_place(const struct place *place, const char *path, struct error *err)
 {
-	if (renameat(place->directory, place->temporary, place->directory, place->name) < 0) {
-		int r = failed(err, "replace", path);
+	int r = rename_temporary(place);
 
+	if (r < 0) {
+		r = error_errno(err, error_class_of_errno(r), r, "replace %s", path);
 		(void)unlinkat(place->directory, place->temporary, 0);
 		return r;
 	}

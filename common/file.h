@@ -29,7 +29,7 @@ struct file_content {
 /* Replaces one file. Missing parents are made with mode 0755; a directory that wants another mode
  * is made before, with file_make_directory(). Does nothing and returns 0 if the file has these
  * bytes, mode and owner already; 1 if it was written. A symbolic link there is replaced, not
- * followed. */
+ * followed; a directory goes out of the way, to ".NAME.agentd-kept-N" unless it is empty. */
 int file_replace(const struct file_content *content, struct error *err);
 /* Whether file_replace() would do nothing. */
 bool file_is_replaced(const struct file_content *content);

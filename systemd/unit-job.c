@@ -303,9 +303,15 @@ static int fill_enable(sd_bus_message *m, const char *unit)
 	return sd_bus_message_append(m, "asbb", 1, unit, 0, 1);
 }
 
-static int fill_disable(sd_bus_message *m, const char *unit)
+/* DisableUnitFiles and UnmaskUnitFiles: what lasts, or only what ends with this boot. */
+static int fill_lasting(sd_bus_message *m, const char *unit)
 {
 	return sd_bus_message_append(m, "asb", 1, unit, 0);
+}
+
+static int fill_for_boot(sd_bus_message *m, const char *unit)
+{
+	return sd_bus_message_append(m, "asb", 1, unit, 1);
 }
 
 /* clang-format off */
@@ -314,8 +320,10 @@ static const struct verb
 	verb_stop    = { "StopUnit",        "stop",    .job = true, .fill = fill_job },
 	verb_restart = { "RestartUnit",     "restart", .job = true, .fill = fill_job },
 	verb_enable  = { "EnableUnitFiles", "enable",  .fill = fill_enable },
-	verb_disable = { "DisableUnitFiles", "disable", .fill = fill_disable },
+	verb_disable = { "DisableUnitFiles", "disable", .fill = fill_lasting },
 	verb_mask    = { "MaskUnitFiles",   "mask",    .fill = fill_enable },
+	verb_unmask  = { "UnmaskUnitFiles", "unmask",  .fill = fill_lasting },
+	verb_unmask_for_boot = { "UnmaskUnitFiles", "unmask", .fill = fill_for_boot },
 	verb_reload  = { "Reload",          "reload" };
 /* clang-format on */
 
@@ -347,6 +355,11 @@ struct op *unit_disable(struct bus *bus, const char *unit)
 struct op *unit_mask(struct bus *bus, const char *unit)
 {
 	return call_new(bus, &verb_mask, unit);
+}
+
+struct op *unit_unmask(struct bus *bus, const char *unit, bool for_boot)
+{
+	return call_new(bus, for_boot ? &verb_unmask_for_boot : &verb_unmask, unit);
 }
 
 /* A daemon-reload is dear (PID 1 reads every unit again, and limits how often), so all that are

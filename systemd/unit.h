@@ -48,5 +48,8 @@ struct op *unit_enable(struct bus *bus, const char *unit);
 /* DisableUnitFiles and MaskUnitFiles; the unit goes on running. */
 struct op *unit_disable(struct bus *bus, const char *unit);
 struct op *unit_mask(struct bus *bus, const char *unit);
+/* UnmaskUnitFiles: removes the link to /dev/null in /etc/systemd/system, or (for_boot) in
+ * /run/systemd/system. No error where there is none. The unit is masked until a daemon-reload. */
+struct op *unit_unmask(struct bus *bus, const char *unit, bool for_boot);
 /* daemon-reload of PID 1; several at once are one. */
 struct op *unit_daemon_reload(struct bus *bus);

@@ -3,7 +3,6 @@
  * there and does not fit is reported, not overwritten. */
 #include <errno.h>
 #include <string.h>
-#include <sys/stat.h>
 
 #include "agentd/resources.h"
 #include "agentd/resources/files.h"
@@ -52,16 +51,6 @@ static void pair_load(const struct context *ctx, const struct profile *profile, 
 		(void)key_from_pem(text.data, text.length, &ret->key, &ret->err);
 		secret_wipe(text.data, text.length);
 	}
-}
-
-static bool mode_is(const char *path, mode_t mode, struct why *why)
-{
-	struct stat st;
-
-	if (lstat(path, &st) == 0 && S_ISREG(st.st_mode) && (st.st_mode & 07777) == mode)
-		return true;
-	why_set(why, "%s has mode %04o, not %04o", path, st.st_mode & 07777, mode);
-	return false;
 }
 
 /* Something is there that does not fit: ours is made again, somebody else's is reported. */
@@ -152,8 +141,9 @@ static enum verdict certificate_observe(struct context *ctx, const struct resour
 	verdict = certificate_look(ctx, row, &pair, why);
 	if (verdict != IN_SYNC)
 		return verdict;
-	return mode_is(pair.crt_path, 0644, why) && mode_is(pair.key_path, 0600, why) ? IN_SYNC
-										      : DRIFTED;
+	return files_are_kept(pair.crt_path, 0644, why) && files_are_kept(pair.key_path, 0600, why)
+		   ? IN_SYNC
+		   : DRIFTED;
 }
 
 /* Gives an existing good pair its modes back, keeping its bytes. */
@@ -267,7 +257,8 @@ static enum verdict service_account_observe(struct context *ctx, const struct re
 		return DRIFTED;
 	}
 	(void)row;
-	return mode_is(key_path, 0600, why) && mode_is(pub_path, 0600, why) ? IN_SYNC : DRIFTED;
+	return files_are_kept(key_path, 0600, why) && files_are_kept(pub_path, 0600, why) ? IN_SYNC
+											  : DRIFTED;
 }
 
 struct key_job {

@@ -4,6 +4,7 @@
 #include <stdarg.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "agentd/resources/keep.h"
 #include "common/alloc.h"
@@ -26,6 +27,30 @@ bool files_load(const char *path, struct buf *buf)
 	return file_read(path, buf, &err) > 0;
 }
 
+bool files_are_kept(const char *path, mode_t mode, struct why *why)
+{
+	struct stat st;
+
+	if (lstat(path, &st) < 0) {
+		why_set(why, "%s is missing", path);
+		return false;
+	}
+	if (!S_ISREG(st.st_mode)) {
+		why_set(why, "%s is not a regular file", path);
+		return false;
+	}
+	if (st.st_uid != geteuid() || st.st_gid != getegid()) {
+		why_set(why, "%s belongs to %u:%u, not to %u:%u", path, st.st_uid, st.st_gid,
+			geteuid(), getegid());
+		return false;
+	}
+	if ((st.st_mode & 07777) != mode) {
+		why_set(why, "%s has mode %04o, not %04o", path, st.st_mode & 07777, mode);
+		return false;
+	}
+	return true;
+}
+
 enum verdict files_observe(const char *path, const struct buf *wanted, mode_t mode, struct why *why)
 {
 	_cleanup_(buf_done) struct buf found = BUF_INIT(FILES_CAP);
@@ -44,11 +69,7 @@ enum verdict files_observe(const char *path, const struct buf *wanted, mode_t mo
 		why_set(why, "%s differs", path);
 		return DRIFTED;
 	}
-	if ((st.st_mode & 07777) != mode) {
-		why_set(why, "%s has mode %04o, not %04o", path, st.st_mode & 07777, mode);
-		return DRIFTED;
-	}
-	return IN_SYNC;
+	return files_are_kept(path, mode, why) ? IN_SYNC : DRIFTED;
 }
 
 int files_replace(const struct context *ctx, const char *path, const void *bytes, size_t length,
@@ -58,8 +79,8 @@ int files_replace(const struct context *ctx, const char *path, const void *bytes
 					      .bytes = bytes,
 					      .length = length,
 					      .mode = mode,
-					      .uid = (uid_t)-1,
-					      .gid = (gid_t)-1 };
+					      .uid = geteuid(),
+					      .gid = getegid() };
 	int r;
 
 	r = keep_file(ctx, &content, err);
@@ -75,16 +96,21 @@ int files_replace_set(const struct context *ctx, const struct file_content *cont
 		      struct error *err)
 {
 	_cleanup_free_ char *state = context_path(ctx, "/var/lib/agentd");
+	_cleanup_free_ struct file_content *owned = NEW_ARRAY(struct file_content, count);
 	int r = 0;
 
-	for (size_t i = 0; i < count && r >= 0; i++)
-		r = keep_file(ctx, &contents[i], err);
+	for (size_t i = 0; i < count && r >= 0; i++) {
+		owned[i] = contents[i];
+		owned[i].uid = geteuid();
+		owned[i].gid = getegid();
+		r = keep_file(ctx, &owned[i], err);
+	}
 	if (r >= 0)
-		r = file_replace_set(state, contents, count, err);
+		r = file_replace_set(state, owned, count, err);
 	if (r < 0)
 		return r;
 	for (size_t i = 0; i < count; i++)
-		keep_note_file(ctx, &contents[i]);
+		keep_note_file(ctx, &owned[i]);
 	return 0;
 }
 

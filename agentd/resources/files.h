@@ -13,14 +13,19 @@ enum { FILES_CAP = 1024 * 1024 };
 char *files_pki(const struct context *ctx, const char *format, ...) PRINTF_LIKE(2, 3);
 /* Appends a file's bytes. false if it cannot be read, for whatever reason. */
 bool files_load(const char *path, struct buf *buf);
-/* IN_SYNC if the file has these bytes and permission bits, else DRIFTED with the reason. */
+/* Whether a path is a regular file of root's (of who runs agentd) with these permission bits; else
+ * the reason is in why. */
+bool files_are_kept(const char *path, mode_t mode, struct why *why);
+/* IN_SYNC if the file has these bytes, permission bits and root as its owner, else DRIFTED with the
+ * reason. */
 enum verdict files_observe(const char *path, const struct buf *wanted, mode_t mode,
 			   struct why *why);
-/* Replaces one file, owner as created; what another hand made of it is kept first (keep.h). Returns
- * 0 also if there was nothing to do. */
+/* Replaces one file, which is root's then; what another hand made of it is kept first (keep.h).
+ * Returns 0 also if there was nothing to do. */
 int files_replace(const struct context *ctx, const char *path, const void *bytes, size_t length,
 		  mode_t mode, struct error *err);
-/* Replaces several files together or not at all, under a redo record in the state directory. */
+/* Replaces several files together or not at all, under a redo record in the state directory; they
+ * are root's then, whatever their contents say of owners. */
 int files_replace_set(const struct context *ctx, const struct file_content *contents, size_t count,
 		      struct error *err);
 /* Whether this row ever wrote (or began to write) what it keeps; if not, what is there is somebody

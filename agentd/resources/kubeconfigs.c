@@ -3,7 +3,6 @@
  * kubelet.conf is kept by kubelet_identity.c. */
 #include <errno.h>
 #include <string.h>
-#include <sys/stat.h>
 
 #include "agentd/resources.h"
 #include "agentd/resources/files.h"
@@ -91,7 +90,6 @@ static enum verdict kubeconfig_observe(struct context *ctx, const struct resourc
 	_cleanup_(kubeconfig_done) struct kubeconfig config = { 0 };
 	struct error err = ERROR_INIT;
 	enum verdict verdict;
-	struct stat st;
 	int r;
 
 	r = kubeconfig_read(path, &config, &err);
@@ -114,11 +112,7 @@ static enum verdict kubeconfig_observe(struct context *ctx, const struct resourc
 		why_set(why, "%s talks to %s, not to %s", path, config.server, server);
 		return DRIFTED;
 	}
-	if (lstat(path, &st) == 0 && (st.st_mode & 07777) != 0600) {
-		why_set(why, "%s has mode %04o, not 0600", path, st.st_mode & 07777);
-		return DRIFTED;
-	}
-	return IN_SYNC;
+	return files_are_kept(path, 0600, why) ? IN_SYNC : DRIFTED;
 }
 
 /* The file with this certificate in it. */

@@ -24,17 +24,6 @@ static int write_kubelet_conf(const struct context *ctx, const struct buf *text,
 	return files_replace(ctx, path, text->data, text->length, 0600, err);
 }
 
-static enum verdict conf_is_private(const struct context *ctx, struct why *why)
-{
-	_cleanup_free_ char *path = context_path(ctx, KUBELET_CONF);
-	struct stat st;
-
-	if (lstat(path, &st) == 0 && (st.st_mode & 07777) == 0600)
-		return IN_SYNC;
-	why_set(why, "%s has mode %04o, not 0600", path, st.st_mode & 07777);
-	return DRIFTED;
-}
-
 /* What both roles look at: kubelet.conf leads to the rotated certificate, which is in date and the
  * node's. *ret_config is for the caller to look at the rest. */
 static enum verdict identity_look(const struct context *ctx, struct kubeconfig *ret_config,
@@ -80,7 +69,7 @@ static enum verdict identity_look(const struct context *ctx, struct kubeconfig *
 		why_set(why, "the kubelet's certificate: %s", err.message);
 		return DRIFTED;
 	}
-	return conf_is_private(ctx, why);
+	return files_are_kept(path, 0600, why) ? IN_SYNC : DRIFTED;
 }
 
 /* Control plane. */

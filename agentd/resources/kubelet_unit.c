@@ -30,6 +30,14 @@ static void inputs_digest(const struct context *ctx, char ret[static FILE_DIGEST
 	file_digest(all.data, all.length, ret);
 }
 
+/* The file says it at once, PID 1 once it has been reloaded. */
+static bool is_masked(const struct unit_state *state)
+{
+	return strcmp(state->load_state, "masked") == 0 ||
+	       strcmp(state->unit_file_state, "masked") == 0 ||
+	       strcmp(state->unit_file_state, "masked-runtime") == 0;
+}
+
 static enum verdict kubelet_observe(struct context *ctx, const struct resource *row,
 				    struct why *why)
 {
@@ -45,8 +53,11 @@ static enum verdict kubelet_observe(struct context *ctx, const struct resource *
 		why_set(why, "there is no " KUBELET_UNIT ": install the kubelet's package");
 		return BLOCKED;
 	}
-	if (strcmp(state->load_state, "masked") == 0) {
-		why_set(why, KUBELET_UNIT " is masked: systemctl unmask kubelet");
+	if (is_masked(state)) {
+		why_set(why, KUBELET_UNIT " is masked");
+		if (started)
+			return DRIFTED;
+		why_add(why, "agentd has never started it: systemctl unmask kubelet");
 		return BLOCKED;
 	}
 	if (strcmp(state->unit_file_state, "disabled") == 0) {
@@ -69,6 +80,36 @@ static enum verdict kubelet_observe(struct context *ctx, const struct resource *
 	why_set(why, KUBELET_UNIT " is %s", state->active_state);
 	/* Somebody's stop job runs to its end before ours begins; the unit tells when. */
 	return strcmp(state->active_state, "deactivating") == 0 ? UNKNOWN : DRIFTED;
+}
+
+static struct op *kubelet_unmask(struct task *task, struct error *err)
+{
+	struct context *ctx = ctx_of(task);
+
+	(void)err;
+	return is_masked(units_get(ctx->units, KUBELET_UNIT))
+		   ? unit_unmask(ctx->bus, KUBELET_UNIT, false)
+		   : NULL;
+}
+
+static struct op *kubelet_unmask_for_boot(struct task *task, struct error *err)
+{
+	struct context *ctx = ctx_of(task);
+
+	(void)err;
+	return is_masked(units_get(ctx->units, KUBELET_UNIT))
+		   ? unit_unmask(ctx->bus, KUBELET_UNIT, true)
+		   : NULL;
+}
+
+static struct op *kubelet_reload(struct task *task, struct error *err)
+{
+	struct context *ctx = ctx_of(task);
+
+	(void)err;
+	return strcmp(units_get(ctx->units, KUBELET_UNIT)->load_state, "masked") == 0
+		   ? unit_daemon_reload(ctx->bus)
+		   : NULL;
 }
 
 static struct op *kubelet_enable(struct task *task, struct error *err)
@@ -106,6 +147,9 @@ static int kubelet_started(struct task *task, struct op *op, struct error *err)
 }
 
 static const struct stage kubelet_apply[] = {
+	{ "remove the unit's mask", kubelet_unmask, NULL },
+	{ "remove its mask until the next boot", kubelet_unmask_for_boot, NULL },
+	{ "have systemd read it again", kubelet_reload, NULL },
 	{ "enable the unit", kubelet_enable, NULL },
 	{ "start the kubelet", kubelet_start, kubelet_started, .timeout_s = 90 },
 	{ 0 },

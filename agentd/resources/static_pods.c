@@ -95,11 +95,7 @@ static enum verdict pod_observe(struct context *ctx, const struct resource *row,
 	wanted = wanted_pod(ctx, row, ctx->role);
 	if (!value_equal(found, wanted))
 		return differs(ctx, row, found, wanted, path, why);
-	if ((st.st_mode & 07777) != 0600) {
-		why_set(why, "%s has mode %04o, not 0600", path, st.st_mode & 07777);
-		return DRIFTED;
-	}
-	return IN_SYNC;
+	return files_are_kept(path, 0600, why) ? IN_SYNC : DRIFTED;
 }
 
 static int pod_write(struct task *task, struct op *op, struct error *err)

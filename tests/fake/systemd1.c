@@ -389,12 +389,46 @@ static int on_enable(sd_bus_message *call, void *userdata, sd_bus_error *error)
 	return sd_bus_reply_method_return(call, "ba(sss)", 1, 0);
 }
 
+/* A mask goes with its link; PID 1 knows of it after a reload. */
+static int on_unmask(sd_bus_message *call, void *userdata, sd_bus_error *error)
+{
+	struct manager *m = userdata;
+	struct strv names = STRV_INIT;
+	const char *name;
+	int for_boot, r;
+
+	r = sd_bus_message_enter_container(call, 'a', "s");
+	if (r < 0)
+		return r;
+	while ((r = sd_bus_message_read(call, "s", &name)) > 0)
+		strv_add(&names, name);
+	if (r >= 0)
+		r = sd_bus_message_exit_container(call);
+	if (r >= 0)
+		r = sd_bus_message_read(call, "b", &for_boot);
+	if (r < 0)
+		return r;
+	STRV_FOREACH(each, &names) {
+		struct unit *unit = unit_get(m, each, false);
+
+		record(m, for_boot ? "UnmaskUnitFiles for-boot" : "UnmaskUnitFiles", each);
+		if (strcmp(unit->file, for_boot ? "masked-runtime" : "masked") == 0)
+			set_text(&unit->file, "enabled");
+	}
+	strv_done(&names);
+	if (m->subscriber)
+		check(sd_bus_emit_signal(m->bus, PATH, MANAGER, "UnitFilesChanged", ""), "signal");
+	return sd_bus_reply_method_return(call, "a(sss)", 0);
+}
+
 static void reload_now(struct manager *m)
 {
 	if (m->subscriber)
 		check(sd_bus_emit_signal(m->bus, PATH, MANAGER, "Reloading", "b", 1), "signal");
 	for (struct unit *unit = m->units; unit; unit = unit->next) {
 		unit->need_reload = 0;
+		if (strcmp(unit->load, "masked") == 0 && strncmp(unit->file, "masked", 6) != 0)
+			set_text(&unit->load, "loaded");
 		find_drop_ins(unit);
 	}
 	if (m->subscriber)
@@ -465,6 +499,7 @@ static const sd_bus_vtable manager_vtable[] = {
 	SD_BUS_METHOD("StopUnit", "ss", "o", on_stop, 0),
 	SD_BUS_METHOD("RestartUnit", "ss", "o", on_restart, 0),
 	SD_BUS_METHOD("EnableUnitFiles", "asbb", "ba(sss)", on_enable, 0),
+	SD_BUS_METHOD("UnmaskUnitFiles", "asb", "a(sss)", on_unmask, 0),
 	SD_BUS_METHOD("Reload", "", "", on_reload, 0),
 	SD_BUS_SIGNAL("JobNew", "uos", 0),
 	SD_BUS_SIGNAL("JobRemoved", "uoss", 0),

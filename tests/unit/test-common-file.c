@@ -222,15 +222,44 @@ END_TEST
 
 START_TEST(test_failed_replacement_leaves_the_old_and_no_temporary)
 {
-	struct file_content wanted = content(at("d/file"), "new", 0600);
+	_cleanup_free_ char *path = xasprintf("%s/d/file", root);
+	struct file_content wanted = content(path, "new", 0600);
 	struct error err = ERROR_INIT;
 
-	ck_assert_int_eq(mkdir(at("d"), 0700), 0);
-	ck_assert_int_eq(mkdir(at("d/file"), 0700), 0);
-	ck_assert_int_eq(file_replace(&wanted, &err), -EISDIR);
+	ck_assert_int_eq(file_make_directory(path, 0700, &err), 0);
+	put("d/file/inside", "theirs", 0600);
+	/* No more names for a directory that has to go out of the way. */
+	for (int i = 1; i < 100; i++) {
+		_cleanup_free_ char *kept = xasprintf("%s/d/.file.agentd-kept-%d", root, i);
+
+		ck_assert_int_eq(mkdir(kept, 0700), 0);
+	}
+	ck_assert_int_eq(file_replace(&wanted, &err), -EEXIST);
 	ck_assert_ptr_nonnull(strstr(err.message, "d/file"));
-	ck_assert_int_eq(rmdir(at("d/file")), 0);
+	ck_assert(holds("d/file/inside", "theirs", 0600));
+	ck_assert_int_eq(access(at("d/.file.agentd-tmp"), F_OK), -1);
+}
+END_TEST
+
+START_TEST(test_directory_goes_out_of_the_way_and_keeps_what_is_in_it)
+{
+	_cleanup_free_ char *path = xasprintf("%s/d/file", root);
+	struct file_content wanted = content(path, "new", 0600);
+	struct error err = ERROR_INIT;
+
+	ck_assert_int_eq(file_make_directory(path, 0700, &err), 0);
+	ck_assert_int_eq(file_replace(&wanted, &err), 1);
+	ck_assert(holds("d/file", "new", 0600));
+	ck_assert_int_eq(unlink(path), 0);
 	ck_assert(is_empty("d"));
+
+	ck_assert_int_eq(mkdir(path, 0700), 0);
+	put("d/file/inside", "theirs", 0600);
+	ck_assert_int_eq(file_replace(&wanted, &err), 1);
+	ck_assert(holds("d/file", "new", 0600));
+	ck_assert(holds("d/.file.agentd-kept-1/inside", "theirs", 0600));
+	ck_assert_int_eq(mkdir(at("d/link"), 0700), 0);
+	ck_assert_int_eq(file_link(at("d/link"), "x", &err), 1);
 }
 END_TEST
 
@@ -297,7 +326,8 @@ START_TEST(test_link_points_to_its_target)
 	ck_assert_int_eq(file_link(at("d/link"), "two", &err), 1);
 	ck_assert_int_eq(readlink(at("d/link"), target, sizeof(target) - 1), 3);
 	ck_assert_str_eq(target, "two");
-	ck_assert_int_eq(file_link(root, "x", &err), -EISDIR);
+	put("file", "", 0600);
+	ck_assert_int_eq(file_link(at("file/link"), "x", &err), -ENOTDIR);
 }
 END_TEST
 
@@ -677,6 +707,7 @@ Suite *suite_file(void)
 	tcase_add_test(tests, test_replacing_does_not_follow_a_link);
 	tcase_add_test(tests, test_left_over_temporary_is_in_nobodys_way);
 	tcase_add_test(tests, test_failed_replacement_leaves_the_old_and_no_temporary);
+	tcase_add_test(tests, test_directory_goes_out_of_the_way_and_keeps_what_is_in_it);
 	tcase_add_test(tests, test_write_that_fails_in_the_middle_leaves_the_old);
 	tcase_add_test(tests, test_made_directory_has_its_mode_and_parents_0755);
 	tcase_add_test(tests, test_removing_twice_is_no_error);

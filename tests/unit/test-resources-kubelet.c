@@ -155,6 +155,15 @@ static void unit_masked(void)
 {
 	unit_is("masked", "inactive", "masked");
 }
+static void unit_masked_file(void)
+{
+	unit_is("loaded", "active", "masked-runtime");
+}
+static void unit_masked_before(void)
+{
+	unit_masked();
+	ledger_set_note(world.ctx.ledger, UNIT_ROW, "started-with", NULL);
+}
 static void unit_disabled(void)
 {
 	unit_is("loaded", "active", "disabled");
@@ -273,7 +282,9 @@ static const struct world_case control_plane_cases[] = {
 
 	{ "unit, not told",         NULL,            UNIT_ROW, UNKNOWN, "systemd has not told" },
 	{ "unit, not found",        unit_not_found,  UNIT_ROW, BLOCKED, "install the kubelet's package" },
-	{ "unit, masked",           unit_masked,     UNIT_ROW, BLOCKED, "systemctl unmask kubelet" },
+	{ "unit, masked",           unit_masked,     UNIT_ROW, DRIFTED, "is masked" },
+	{ "unit, file masked",      unit_masked_file, UNIT_ROW, DRIFTED, "is masked" },
+	{ "unit, masked before",    unit_masked_before, UNIT_ROW, BLOCKED, "systemctl unmask kubelet" },
 	{ "unit, disabled",         unit_disabled,   UNIT_ROW, DRIFTED, "is not enabled" },
 	{ "unit, runs",             unit_runs,       UNIT_ROW, IN_SYNC, NULL },
 	{ "unit, restarted by PID 1", unit_restarts, UNIT_ROW, UNKNOWN, "is auto-restart" },

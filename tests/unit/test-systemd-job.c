@@ -104,6 +104,28 @@ START_TEST(test_a_masked_unit_is_no_use_trying)
 }
 END_TEST
 
+START_TEST(test_a_mask_is_removed_where_it_is)
+{
+	static const char *const states[] = { "masked", "masked-runtime" };
+	_cleanup_(op_drop) struct op *other = NULL, *unmask = NULL, *reload = NULL, *start = NULL;
+
+	fake_set_unit(KUBELET, "LoadState", "masked");
+	fake_set_unit(KUBELET, "UnitFileState", states[_i]);
+	other = unit_unmask(world.bus, KUBELET, _i == 0);
+	assert_op_succeeds(other);
+	start = unit_start(world.bus, KUBELET);
+	assert_op_fails(start, ERROR_CONFIG, -ESHUTDOWN, "masked");
+	start = op_drop(start);
+
+	unmask = unit_unmask(world.bus, KUBELET, _i == 1);
+	assert_op_succeeds(unmask);
+	reload = unit_daemon_reload(world.bus);
+	assert_op_succeeds(reload);
+	start = unit_start(world.bus, KUBELET);
+	assert_op_succeeds(start);
+}
+END_TEST
+
 START_TEST(test_without_a_connection_an_op_fails_from_the_loop)
 {
 	_cleanup_(op_drop) struct op *start = NULL, *reload = NULL;
@@ -266,6 +288,7 @@ TCase *systemd_job_cases(void)
 	tcase_add_loop_test(cases, test_each_result_of_a_job_is_told_in_words, 0, 7);
 	tcase_add_test(cases, test_a_unit_that_does_not_exist_is_no_use_trying);
 	tcase_add_test(cases, test_a_masked_unit_is_no_use_trying);
+	tcase_add_loop_test(cases, test_a_mask_is_removed_where_it_is, 0, 2);
 	tcase_add_test(cases, test_without_a_connection_an_op_fails_from_the_loop);
 	tcase_add_test(cases, test_without_systemd_an_op_fails);
 	tcase_add_test(cases, test_a_lost_connection_ends_what_is_in_flight);
