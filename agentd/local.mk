@@ -13,6 +13,8 @@ libmanager_a_SOURCES = \
 	agentd/requests.c agentd/requests.h \
 	agentd/resources.c agentd/resources.h \
 	agentd/role_store.c agentd/role_store.h \
+	agentd/rounds.c agentd/rounds.h \
+	agentd/sandbox.c agentd/sandbox.h \
 	agentd/settings.c agentd/settings.h \
 	agentd/status.c agentd/status.h
 

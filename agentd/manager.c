@@ -8,7 +8,6 @@
 #include <string.h>
 #include <sys/random.h>
 
-#include "agentd/context.h"
 #include "agentd/engine/engine.h"
 #include "agentd/facts.h"
 #include "agentd/holding.h"
@@ -18,6 +17,8 @@
 #include "agentd/requests.h"
 #include "agentd/resources.h"
 #include "agentd/role_store.h"
+#include "agentd/rounds.h"
+#include "agentd/sandbox.h"
 #include "agentd/status.h"
 #include "common/alloc.h"
 #include "common/backoff.h"
@@ -37,6 +38,8 @@ struct manager {
 	struct requests requests;
 	struct engine *engine;
 	struct holding *holding;
+	struct rounds *rounds;
+	struct sandbox *sandbox;
 	struct notice *notice;
 	struct control *control;
 	struct rolefile *rolefile;
@@ -54,7 +57,7 @@ struct manager {
 	struct error role_file_error;
 	char *role_file, *exposed_file;
 	char status_line[256];
-	bool identity_stale, status_stale;
+	bool identity_stale, status_stale, sandbox_stale;
 	uint64_t trimmed_generation;
 };
 
@@ -153,6 +156,7 @@ static void path_changed(const char *path, enum notice_kind kind, void *userdata
 	}
 	if (kind != NOTICE_CHANGED || strncmp(path, m->settings.root, root) != 0)
 		return;
+	m->sandbox_stale = m->sandbox_stale || sandbox_is_directory(path + root);
 	engine_mark_trigger(m->engine, TRIGGER_PATH, path + root, NULL);
 	if (is_identity_path(m, path + root))
 		m->identity_stale = true;
@@ -215,6 +219,17 @@ static void engine_triggers_changed(void *userdata)
 		engine_triggers(m->engine, watch_trigger, m);
 	for (size_t i = 0; i < ARRAY_SIZE(identity_paths); i++)
 		watch_trigger(TRIGGER_PATH, identity_paths[i], NULL, m);
+	for (size_t i = 0; sandbox_directories[i]; i++)
+		watch_trigger(TRIGGER_PATH, sandbox_directories[i], NULL, m);
+}
+
+static void engine_failed(void *userdata, const struct resource *resource,
+			  const struct error *error)
+{
+	struct manager *m = userdata;
+
+	(void)resource;
+	m->sandbox_stale = m->sandbox_stale || error->code == -EROFS;
 }
 
 static void engine_changed(void *userdata)
@@ -269,6 +284,22 @@ static void give_memory_back(struct manager *m)
 	(void)malloc_trim(0);
 }
 
+/* What this process can never write to again, the next one can: systemd starts it. */
+static void look_at_sandbox(struct manager *m)
+{
+	const char *lost = m->sandbox_stale ? sandbox_lost(m->sandbox) : NULL;
+
+	m->sandbox_stale = false;
+	if (!lost)
+		return;
+	history_add(m->ctx.history, "Restarted", "agentd",
+		    "%s was removed or made read-only: agentd starts again to have it back", lost);
+	log_error("%s was removed or made read-only under agentd: it ends, and is to be started "
+		  "again",
+		  lost);
+	loop_quit(m->ctx.loop, EXIT_FAILURE);
+}
+
 static void after_batch(void *userdata)
 {
 	struct manager *m = userdata;
@@ -279,6 +310,7 @@ static void after_batch(void *userdata)
 	give_memory_back(m);
 	observer_pass(m->observer, m->status_stale);
 	tell_status(m);
+	look_at_sandbox(m);
 	bus_flush(m->ctx.bus);
 }
 
@@ -597,6 +629,7 @@ static void make_parts(struct manager *m)
 		.repairing = engine_repairing,
 		.repaired = engine_repaired,
 		.disputed = engine_disputed,
+		.failed = engine_failed,
 		.userdata = m,
 	};
 	uint32_t random = 1;
@@ -613,6 +646,8 @@ static void make_parts(struct manager *m)
 	m->engine =
 	    engine_new(m->ctx.loop, resources_list(), &m->ctx, m->ctx.ledger, &hooks, random);
 	m->holding = holding_new(&m->ctx, m->engine);
+	m->rounds = rounds_new(&m->ctx, m->engine, (uint64_t)m->settings.round_ns);
+	m->sandbox = sandbox_new(&m->ctx);
 	m->signals[0] = loop_signal_new(m->ctx.loop, SIGTERM, stop, m);
 	m->signals[1] = loop_signal_new(m->ctx.loop, SIGINT, stop, m);
 	m->watchdog = loop_timer_new(m->ctx.loop, kick_watchdog, m);
@@ -677,6 +712,8 @@ struct manager *manager_free(struct manager *m)
 	op_drop(m->version_op);
 	control_free(m->control);
 	rolefile_free(m->rolefile);
+	sandbox_free(m->sandbox);
+	rounds_free(m->rounds);
 	holding_free(m->holding);
 	engine_free(m->engine);
 	observer_free(m->observer);

@@ -16,6 +16,7 @@ enum option_kind {
 	OPTION_TEXT,
 	OPTION_PATH,
 	OPTION_PORT,
+	OPTION_DURATION,
 	OPTION_FLAG,
 	OPTION_HELP,
 	OPTION_VERSION
@@ -37,6 +38,8 @@ static const struct setting_row rows[] = {
 	  "the kubelet whose version counts (/usr/bin/kubelet)" },
 	{ "bus-address", OPTION_TEXT, offsetof(struct settings, bus_address), "ADDRESS",
 	  "D-Bus address of systemd (the system bus)" },
+	{ "round", OPTION_DURATION, offsetof(struct settings, round_ns), "DURATION",
+	  "look at everything again so often (10m)" },
 	{ "metrics-file", OPTION_PATH, offsetof(struct settings, metrics_file), "FILE",
 	  "Prometheus text for a textfile collector; none: no file" },
 	{ "metrics-port", OPTION_PORT, offsetof(struct settings, metrics_port), "PORT",
@@ -92,6 +95,11 @@ static int take(const struct setting_row *row, const char *argument, struct sett
 		if (parse_port(argument, field) < 0)
 			return wrong(row, argument, "a port from 1 to 65535");
 		return 1;
+	case OPTION_DURATION:
+		if (parse_duration(argument, field) < 0 ||
+		    *(int64_t *)field < (int64_t)NSEC_PER_SEC)
+			return wrong(row, argument, "a duration of at least a second, such as 10m");
+		return 1;
 	case OPTION_FLAG:
 		*(bool *)field = true;
 		return 1;
@@ -107,7 +115,11 @@ static int take(const struct setting_row *row, const char *argument, struct sett
 
 int settings_parse(int argc, char **argv, struct settings *ret)
 {
-	struct settings settings = { .root = "", .kubelet_binary = "/usr/bin/kubelet" };
+	struct settings settings = {
+		.root = "",
+		.kubelet_binary = "/usr/bin/kubelet",
+		.round_ns = 10 * 60 * (int64_t)NSEC_PER_SEC,
+	};
 	struct option options[ARRAY_SIZE(rows) + 1] = { 0 };
 	int index = 0, c, r;
 

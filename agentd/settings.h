@@ -9,6 +9,7 @@ struct settings {
 	const char *root;	    /* prefix of every path; "" on a real host (for tests) */
 	const char *kubelet_binary; /* "/usr/bin/kubelet" */
 	const char *bus_address;    /* NULL = the system bus */
+	int64_t round_ns;	    /* between looks at everything */
 
 	/* "/var/lib/agentd/metrics/agentd.prom" where it is NULL; "" = none. */
 	const char *metrics_file;

@@ -490,6 +490,12 @@ void units_watch(struct units *units, const char *name)
 		watch(unit);
 }
 
+void units_refresh(struct units *units)
+{
+	if (units->bus && bus_is_up(units->bus))
+		read_all(units);
+}
+
 const struct unit_state *units_get(const struct units *units, const char *name)
 {
 	const struct watched *unit = find(units, name);

@@ -35,6 +35,8 @@ struct units *units_new(struct loop *loop, struct bus *bus, units_changed_fn cha
 struct units *units_free(struct units *units);
 DEFINE_CLEANUP(struct units, units_free)
 void units_watch(struct units *units, const char *unit);
+/* Reads all of them again. */
+void units_refresh(struct units *units);
 /* Never NULL for a watched unit; borrowed until the next round of the loop. */
 const struct unit_state *units_get(const struct units *units, const char *unit);
 

@@ -38,6 +38,8 @@ struct engine_hooks {
 	 * minutes have passed without a change. */
 	void (*disputed)(void *userdata, const struct resource *resource, bool begins,
 			 int64_t since_s);
+	/* Its task failed. */
+	void (*failed)(void *userdata, const struct resource *resource, const struct error *error);
 	void *userdata;
 };
 

@@ -123,6 +123,8 @@ static void task_ended(struct task *task, const struct error *error, void *userd
 		row->next_try_ns = 0;
 	} else {
 		row->error = *error;
+		if (engine->hooks.failed)
+			engine->hooks.failed(engine->hooks.userdata, row->resource, error);
 		row->failures++;
 		wait = backoff_next(&row->backoff, error, next_random(engine));
 		row->next_try_ns = wait == UINT64_MAX ? UINT64_MAX : engine_now_ns(engine) + wait;

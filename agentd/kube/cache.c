@@ -44,6 +44,7 @@ struct cache {
 	struct loop_deferred first;
 	struct loop_timer *timer;
 	struct op *op;
+	struct op *check; /* of the one object, beside its watch */
 	struct store items;
 	struct store fresh; /* of the list in progress */
 	char *version;	    /* where the next watch begins; NULL = at what is there by then */
@@ -98,6 +99,7 @@ static void set_version(struct cache *cache, const char *version)
 
 static void begin(struct cache *cache, enum cache_state state, struct op *op, op_done_fn done)
 {
+	cache->check = op_drop(cache->check);
 	op_drop(cache->op);
 	cache->op = op;
 	cache->state = state;
@@ -107,6 +109,7 @@ static void begin(struct cache *cache, enum cache_state state, struct op *op, op
 static void list_after(struct cache *cache, uint64_t delay_ns)
 {
 	cache->op = op_drop(cache->op);
+	cache->check = op_drop(cache->check);
 	cache->state = CACHE_IDLE;
 	loop_timer_arm(cache->timer, delay_ns, SLACK_OF_RETRY(delay_ns));
 }
@@ -408,6 +411,7 @@ struct cache *cache_free(struct cache *cache)
 	if (!cache)
 		return NULL;
 	op_drop(cache->op);
+	op_drop(cache->check);
 	loop_undefer(kube_loop(cache->kube), &cache->first);
 	loop_timer_free(cache->timer);
 	store_done(&cache->items);
@@ -435,8 +439,42 @@ void cache_refresh(struct cache *cache)
 {
 	loop_timer_disarm(cache->timer);
 	cache->op = op_drop(cache->op);
+	cache->check = op_drop(cache->check);
 	cache->state = CACHE_IDLE;
 	loop_defer(kube_loop(cache->kube), &cache->first);
+}
+
+static void check_done(struct op *op, void *userdata)
+{
+	struct cache *cache = userdata;
+	const struct value *kept = cache_item(cache, 0), *found = op_value(op);
+
+	if (op_error(op)) {
+		cache_failed(cache, op_error(op));
+		return;
+	}
+	if (!kept != !found || (kept && strcmp(store_version(kept), store_version(found)) != 0)) {
+		cache_refresh(cache);
+		return;
+	}
+	/* As good as a list. */
+	cache->endings = 0;
+	cache->check = op_drop(cache->check);
+}
+
+void cache_check(struct cache *cache)
+{
+	_cleanup_free_ char *path = NULL;
+
+	if (cache->state != CACHE_WATCHING || cache->check)
+		return;
+	if (!is_single(cache)) {
+		cache_refresh(cache);
+		return;
+	}
+	path = apipath_join(cache->collection, cache->names.items[0]);
+	cache->check = kube_get(cache->kube, path);
+	op_watch(cache->check, check_done, cache);
 }
 
 bool cache_is_synced(const struct cache *cache)

@@ -34,6 +34,10 @@ void cache_keep(struct cache *cache, const char *name);
 void cache_set_narrow(struct cache *cache);
 /* Reads everything anew, at once. */
 void cache_refresh(struct cache *cache);
+/* Looks whether what is kept is still what the server has, and reads everything anew where it is
+ * not. For one object that is one request, and its watch goes on; a collection is read anew. Does
+ * nothing while there is no watch: then something is on its way already. */
+void cache_check(struct cache *cache);
 /* True once a list has arrived and the last attempt to reach the server did not fail. */
 bool cache_is_synced(const struct cache *cache);
 /* What stands in the way, NULL if nothing. */

@@ -34,6 +34,7 @@ struct objects {
 	size_t wish_count;
 	struct feed **feeds;
 	size_t feed_count;
+	size_t next_check; /* the feed that was checked last */
 	struct loop_deferred arrange;
 	bool client_changed;
 };
@@ -300,6 +301,14 @@ void objects_retry(struct objects *objects)
 	for (size_t i = 0; i < objects->feed_count; i++)
 		if (cache_error(objects->feeds[i]->cache))
 			cache_refresh(objects->feeds[i]->cache);
+}
+
+void objects_check(struct objects *objects)
+{
+	for (size_t i = 0; i < (objects->feed_count + 2) / 3; i++) {
+		objects->next_check = (objects->next_check + 1) % objects->feed_count;
+		cache_check(objects->feeds[objects->next_check]->cache);
+	}
 }
 
 const struct error *objects_error(const struct objects *objects)

@@ -29,5 +29,8 @@ const struct cache *objects_cache(const struct objects *objects, const char *col
 /* Tries at once what waits after a failure: the server is known to be back, or rights were given.
  */
 void objects_retry(struct objects *objects);
+/* One third of the caches, another one each time, looks whether it has missed something
+ * (cache_check()). */
+void objects_check(struct objects *objects);
 /* What stands in the way of the API server as a whole, NULL if nothing. */
 const struct error *objects_error(const struct objects *objects);

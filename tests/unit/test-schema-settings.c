@@ -44,6 +44,7 @@ START_TEST(test_without_options_there_are_defaults)
 	ck_assert_str_eq(settings.root, "");
 	ck_assert_str_eq(settings.kubelet_binary, "/usr/bin/kubelet");
 	ck_assert_ptr_null(settings.bus_address);
+	ck_assert_int_eq(settings.round_ns, 600 * (int64_t)NSEC_PER_SEC);
 	ck_assert_ptr_null(settings.metrics_file);
 	ck_assert_uint_eq(settings.metrics_port, 0);
 	ck_assert(!settings.debug);
