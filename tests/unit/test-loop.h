@@ -14,6 +14,7 @@ Suite *reply_suite(void);
 Suite *http_suite(void);
 Suite *httpd_suite(void);
 Suite *work_suite(void);
+Suite *lookup_suite(void);
 Suite *spawn_suite(void);
 Suite *notice_suite(void);
 
