@@ -22,6 +22,7 @@ struct context {
 	struct loop *loop;
 	struct clock *clock;
 	struct work *work;
+	struct work *names; /* looks up names: a silent name server must not keep keys waiting */
 	struct bus *bus;
 	struct units *units;
 	struct ledger *ledger;

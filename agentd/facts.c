@@ -39,6 +39,37 @@ bool facts_is_hostname(const struct context *ctx, const char *node_name)
 	return ctx->hostname && strcasecmp(ctx->hostname, node_name) == 0;
 }
 
+bool facts_name_is_in_hosts(const struct context *ctx)
+{
+	_cleanup_free_ char *path = context_path(ctx, "/etc/hosts");
+	_cleanup_(buf_done) struct buf text = BUF_INIT(FILES_CAP);
+	_cleanup_(strv_done) struct strv lines = STRV_INIT;
+
+	(void)files_load(path, &text);
+	strv_split(&lines, text.data, '\n');
+	STRV_FOREACH(line, &lines) {
+		_cleanup_(strv_done) struct strv words = STRV_INIT;
+
+		for (char *c = line; *c; c++)
+			if (*c == '\t')
+				*c = ' ';
+		strv_split(&words, line, ' ');
+		if (words.count > 1 && words.items[0][0] != '#' &&
+		    strv_contains(&words, ctx->role->node.name))
+			return true;
+	}
+	return false;
+}
+
+const char *facts_name_problem(const struct context *ctx)
+{
+	const char *name = ledger_note(ctx->ledger, "node-name", "name");
+
+	if (!name || strcmp(name, ctx->role->node.name) != 0 || facts_name_is_in_hosts(ctx))
+		return NULL;
+	return ledger_note(ctx->ledger, "node-name", "problem");
+}
+
 const char *facts_cgroup_driver(const struct context *ctx)
 {
 	return ledger_note(ctx->ledger, "container-runtime", "cgroup-driver");

@@ -16,6 +16,11 @@ const char *facts_cgroup_driver(const struct context *ctx);
 /* Whether a node name is this host's name, lower-cased; then the kubelet needs no override. */
 bool facts_is_hostname(const struct context *ctx, const char *node_name);
 
+/* Whether /etc/hosts names the node. */
+bool facts_name_is_in_hosts(const struct context *ctx);
+/* Why the node's name does not resolve; NULL if it does, or nobody has looked. Borrowed. */
+const char *facts_name_problem(const struct context *ctx);
+
 /* Whether something has been changed on this host for its role: then ports and files are ours, and
  * the role's fixed fields are fixed. */
 bool facts_has_begun(const struct context *ctx);

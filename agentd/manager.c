@@ -145,6 +145,10 @@ static void path_changed(const char *path, enum notice_kind kind, void *userdata
 	struct manager *m = userdata;
 	size_t root = strlen(m->settings.root);
 
+	if (strcmp(path, control_path(m->control)) == 0) {
+		control_path_changed(m->control);
+		return;
+	}
 	if (strcmp(path, m->settings.kubelet_binary) == 0) {
 		ask_kubelet_version(m);
 		return;
@@ -581,6 +585,7 @@ static void make_parts(struct manager *m)
 	m->ctx.bus = bus_new(m->ctx.loop, m->settings.bus_address);
 	m->ctx.units = units_new(m->ctx.loop, m->ctx.bus, unit_changed, m);
 	m->ctx.work = work_new(m->ctx.loop, 0);
+	m->ctx.names = work_new(m->ctx.loop, 1);
 	m->ctx.objects = objects_new(m->ctx.loop, object_changed, m);
 	m->ctx.forget_token = forget_token;
 	m->notice = notice_new(m->ctx.loop, path_changed, m);
@@ -624,6 +629,7 @@ int manager_new(const struct settings *settings, const struct manager_environmen
 	r = serve(m, err);
 	if (r < 0)
 		return r;
+	notice_watch(m->notice, control_path(m->control));
 	notice_watch(m->notice, m->settings.kubelet_binary);
 	ask_kubelet_version(m);
 	*ret = TAKE_PTR(m);
@@ -666,6 +672,7 @@ struct manager *manager_free(struct manager *m)
 	for (size_t i = 0; i < ARRAY_SIZE(m->signals); i++)
 		loop_signal_free(m->signals[i]);
 	work_free(m->ctx.work);
+	work_free(m->ctx.names);
 	units_free(m->ctx.units);
 	bus_free(m->ctx.bus);
 	loop_free(m->ctx.loop);

@@ -8,6 +8,7 @@ const struct resource *const *resources_list(void);
 
 /* One line for each file of resources/; each array ends with a row without a name. */
 extern const struct resource runtime_rows[];
+extern const struct resource node_name_rows[];
 extern const struct resource preflight_rows[];
 extern const struct resource discovery_rows[];
 extern const struct resource certificate_rows[];

@@ -180,6 +180,11 @@ static int token_from_file(const char *file, const struct role_host *host, struc
 	int r;
 
 	r = fs_read_trusted(path, geteuid(), &text, &mode, err);
+	if ((r == 0 || r == -EACCES) && fs_hidden_by(file))
+		return error_set(err, ERROR_CONFIG, -ENOENT,
+				 "%s does not exist for agentd: %s from agentd.service; put the "
+				 "token into /etc/agentd, with mode 0600",
+				 file, fs_hidden_by(file));
 	if (r < 0)
 		return r;
 	if (r == 0)

@@ -129,6 +129,22 @@ int fs_read_trusted(const char *path, uid_t uid, struct buf *buf, mode_t *ret_mo
 	return 1;
 }
 
+const char *fs_hidden_by(const char *path)
+{
+	static const char *const hidden[][2] = {
+		{ "/home/", "ProtectHome= hides /home" },
+		{ "/root/", "ProtectHome= hides /root" },
+		{ "/run/user/", "ProtectHome= hides /run/user" },
+		{ "/tmp/", "PrivateTmp= hides /tmp" },
+		{ "/var/tmp/", "PrivateTmp= hides /var/tmp" },
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(hidden); i++)
+		if (strncmp(path, hidden[i][0], strlen(hidden[i][0])) == 0)
+			return hidden[i][1];
+	return NULL;
+}
+
 bool fs_exists(const char *path)
 {
 	return access(path, F_OK) == 0;

@@ -12,6 +12,10 @@
  * blocking, at most the buffer's cap. Returns 1, 0 if it is not there; *ret_mode gets its mode. */
 int fs_read_trusted(const char *path, uid_t uid, struct buf *buf, mode_t *ret_mode,
 		    struct error *err);
+/* What of a systemd unit hides this path from its service, as "ProtectHome= hides /root"; NULL if
+ * nothing does that usually is set. For messages about a file that an administrator sees and the
+ * service does not. */
+const char *fs_hidden_by(const char *path);
 /* Follows links: one that leads nowhere does not exist. */
 bool fs_exists(const char *path);
 /* 1 if it is a directory with no entries, or does not exist; 0 if it has some. */

@@ -60,6 +60,8 @@ libcommon_a_SOURCES = \
 	common/http-setup.h \
 	common/notice.c \
 	common/notice.h \
+	common/lookup.c \
+	common/lookup.h \
 	common/varlink.c \
 	common/varlink-client.c \
 	common/varlink-connection.c \

@@ -1,5 +1,6 @@
-/* CPU-bound work on a few threads: key generation, and nothing else. A worker sees only its
- * argument. Results come back through an eventfd on the loop, in the op's contract. */
+/* Work on a few threads: key generation, and looking up names (lookup.h), and nothing else. A
+ * worker sees only its argument. Results come back through an eventfd on the loop, in the op's
+ * contract. */
 #pragma once
 
 #include "common/error.h"

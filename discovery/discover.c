@@ -6,6 +6,7 @@
 
 #include "common/alloc.h"
 #include "common/clock.h"
+#include "common/fs.h"
 #include "common/http.h"
 #include "common/json.h"
 #include "common/task.h"
@@ -256,6 +257,11 @@ static int read_file_finish(struct task *task, struct op *op, struct error *err)
 	int r;
 
 	r = kubeconfig_read(d->file_path, &config, err);
+	if ((r == 0 || r == -EACCES) && fs_hidden_by(d->file_path))
+		return error_set(err, ERROR_CONFIG, -ENOENT,
+				 "discovery file %s does not exist for agentd: %s from "
+				 "agentd.service; copy it into /etc/agentd",
+				 d->file_path, fs_hidden_by(d->file_path));
 	if (r == 0)
 		return error_set(
 		    err, ERROR_CONFIG, -ENOENT,

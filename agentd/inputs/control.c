@@ -51,6 +51,9 @@ struct control {
 	struct methods_hooks hooks;
 	gid_t group; /* -1 = there is none */
 	unsigned own_pods;
+	char *root, *path;
+	dev_t device; /* of the file that leads to fd */
+	ino_t inode;
 	int fd;
 	struct loop_io *io;
 	int spare_fd; /* given up to turn a client away when there are no descriptors left */
@@ -413,17 +416,14 @@ static int passed_socket(const char *path)
 	return TAKE_FD(fd);
 }
 
-/* Returns the listening descriptor. */
-static int open_socket(const char *root, gid_t group, struct error *err)
+/* Returns the listening descriptor of a new socket, which PID 1 keeps over restarts. */
+static int new_socket(const char *root, gid_t group, struct error *err)
 {
 	_cleanup_free_ char *directory = xasprintf("%s" DIRECTORY, root);
 	_cleanup_free_ char *path = xasprintf("%s/" METHODS_INTERFACE, directory);
 	struct sockaddr_un address = { .sun_family = AF_UNIX };
 	int fd, r;
 
-	fd = passed_socket(path);
-	if (fd >= 0)
-		return fd;
 	if (strlen(path) >= sizeof(address.sun_path))
 		return error_set(err, ERROR_CONFIG, -ENAMETOOLONG, "%s is too long for a socket",
 				 path);
@@ -437,6 +437,48 @@ static int open_socket(const char *root, gid_t group, struct error *err)
 	if (fd >= 0)
 		notify_keep_fd(FD_NAME, fd);
 	return fd;
+}
+
+/* Takes the descriptor over, in place of an older one. */
+static void listen_on(struct control *control, int fd)
+{
+	struct stat st;
+
+	loop_io_free(control->io);
+	if (control->fd >= 0)
+		(void)close(control->fd);
+	control->fd = fd;
+	control->io = loop_io_new(control->loop, fd, accept_ready, control);
+	loop_io_want(control->io, LOOP_READ);
+	if (lstat(control->path, &st) < 0)
+		st = (struct stat){ 0 };
+	control->device = st.st_dev;
+	control->inode = st.st_ino;
+}
+
+const char *control_path(const struct control *control)
+{
+	return control->path;
+}
+
+void control_path_changed(struct control *control)
+{
+	struct error err = ERROR_INIT;
+	struct stat st;
+	int fd;
+
+	if (lstat(control->path, &st) == 0 && st.st_dev == control->device &&
+	    st.st_ino == control->inode)
+		return;
+	fd = new_socket(control->root, control->group, &err);
+	if (fd < 0) {
+		log_warning("the control socket %s is gone and cannot be made again: %s; "
+			    "agentctl works again when agentd has been restarted",
+			    control->path, err.message);
+		return;
+	}
+	listen_on(control, fd);
+	log_info("the control socket %s was gone: it has been made again", control->path);
 }
 
 int control_new(struct loop *loop, const struct control_options *options,
@@ -461,15 +503,17 @@ int control_new(struct loop *loop, const struct control_options *options,
 		control->group = (gid_t)-1;
 	}
 
-	r = open_socket(options->root, control->group, err);
+	control->root = xstrdup(options->root);
+	control->path = xasprintf("%s" DIRECTORY "/" METHODS_INTERFACE, options->root);
+	r = passed_socket(control->path);
+	if (r < 0)
+		r = new_socket(control->root, control->group, err);
 	if (r < 0)
 		return error_wrap(err, r, "control socket");
 
-	control->fd = r;
+	listen_on(control, r);
 	control->stream_timer = loop_timer_new(loop, send_changes, control);
 	control->accept_timer = loop_timer_new(loop, accept_again, control);
-	control->io = loop_io_new(loop, control->fd, accept_ready, control);
-	loop_io_want(control->io, LOOP_READ);
 	*ret = TAKE_PTR(control);
 	return 0;
 }
@@ -488,6 +532,8 @@ struct control *control_free(struct control *control)
 		(void)close(control->spare_fd);
 	if (control->fd >= 0)
 		(void)close(control->fd);
+	free(control->path);
+	free(control->root);
 	free(control);
 	return NULL;
 }

@@ -23,6 +23,10 @@ struct control_options {
  */
 int control_new(struct loop *loop, const struct control_options *options,
 		const struct methods_hooks *hooks, struct control **ret, struct error *err);
+/* The socket's file, which the owner of notices watches: something happened to it or its folder.
+ * One that is gone or was replaced is made again; who is connected stays so. */
+const char *control_path(const struct control *control);
+void control_path_changed(struct control *control);
 struct control *control_free(struct control *control); /* clients see end of file */
 DEFINE_CLEANUP(struct control, control_free)
 /* The status has changed: those who follow it are told the newest, at most ten times a second. */

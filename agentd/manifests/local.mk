@@ -11,8 +11,7 @@ MANIFESTS = \
 noinst_LIBRARIES += libmanifests.a
 libmanifests_a_SOURCES = \
 	agentd/manifests/render.c agentd/manifests/render.h \
-	agentd/manifests/static_pods.c agentd/manifests/static_pods.h \
-	agentd/manifests/versions.c agentd/manifests/versions.h
+	agentd/manifests/static_pods.c agentd/manifests/static_pods.h
 nodist_libmanifests_a_SOURCES = agentd/manifests/embedded.c
 
 agentd/manifests/embedded.c: $(MANIFESTS) $(top_srcdir)/agentd/manifests/embed

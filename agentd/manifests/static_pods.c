@@ -7,12 +7,14 @@
 #include <string.h>
 
 #include "agentd/manifests/render.h"
-#include "agentd/manifests/versions.h"
+#include "agentd/versions.h"
 #include "common/alloc.h"
 #include "common/buf.h"
 #include "common/fs.h"
 #include "common/names.h"
 #include "common/parse.h"
+
+#define FLEXVOLUME "/usr/libexec/kubernetes/kubelet-plugins/volume/exec"
 
 static const char *const pod_names[] = {
 	[POD_ETCD] = "etcd",
@@ -109,17 +111,36 @@ static const char *loopback_for_url(const struct role *role)
 	return strchr(role->advertise_address, ':') ? "[::1]" : "127.0.0.1";
 }
 
+/* Whether a tag such as "3.5.24-0" is of an etcd before 3.6; what is no version is not. */
+static bool is_before_3_6(const char *tag)
+{
+	unsigned major, minor, patch;
+
+	return tag && sscanf(tag + (*tag == 'v'), "%u.%u.%u", &major, &minor, &patch) == 3 &&
+	       (major < 3 || (major == 3 && minor < 6));
+}
+
+static bool has_old_etcd(const struct role_cluster *cluster)
+{
+	return version_of(cluster->kubernetes_version)->etcd_before_3_6 &&
+	       is_before_3_6(cluster->etcd_image_tag);
+}
+
 static void etcd_args(const struct role *role, struct args *args)
 {
 	_cleanup_(buf_done) struct buf buf = BUF_INIT(256);
 	const char *host = address_for_url(role, &buf);
 	const char *pki = role->cluster.certificates_dir;
+	bool old = has_old_etcd(&role->cluster);
 
 	add(args, "advertise-client-urls", "https://%s:2379", host);
 	add(args, "cert-file", "%s/etcd/server.crt", pki);
 	add(args, "client-cert-auth", "true");
 	add(args, "data-dir", "%s", role->cluster.etcd_data_dir);
-	add(args, "feature-gates", "InitialCorruptCheck=true");
+	if (old)
+		add(args, "experimental-initial-corrupt-check", "true");
+	else
+		add(args, "feature-gates", "InitialCorruptCheck=true");
 	add(args, "initial-advertise-peer-urls", "https://%s:2380", host);
 	add(args, "initial-cluster", "%s=https://%s:2380", role->node.name, host);
 	add(args, "key-file", "%s/etcd/server.key", pki);
@@ -134,7 +155,9 @@ static void etcd_args(const struct role *role, struct args *args)
 	add(args, "peer-trusted-ca-file", "%s/etcd/ca.crt", pki);
 	add(args, "snapshot-count", "10000");
 	add(args, "trusted-ca-file", "%s/etcd/ca.crt", pki);
-	add(args, "watch-progress-notify-interval", "5s");
+	add(args,
+	    old ? "experimental-watch-progress-notify-interval" : "watch-progress-notify-interval",
+	    "5s");
 }
 
 static void api_server_args(const struct role *role, struct args *args)
@@ -465,6 +488,7 @@ static struct value *render_controller_manager(struct value *pod, const struct r
 					       const struct strv *ca_directories)
 {
 	const struct role_component *component = &role->cluster.controller_manager;
+	const char *flexvolume = override_of(&component->extra_args, "flex-volume-plugin-dir");
 	_cleanup_(args_done) struct args args = { .overrides = &component->extra_args };
 	struct volumes volumes = { .count = 0 };
 
@@ -472,6 +496,9 @@ static struct value *render_controller_manager(struct value *pod, const struct r
 	put_ca_volumes(&volumes, role, ca_directories);
 	put_path(&volumes, "kubeconfig", "/etc/kubernetes/controller-manager.conf", "FileOrCreate",
 		 true);
+	if (version_of(role->cluster.kubernetes_version)->flexvolume)
+		put_path(&volumes, "flexvolume-dir", flexvolume ? flexvolume : FLEXVOLUME,
+			 "DirectoryOrCreate", false);
 	pod = set_volumes(pod, &volumes, &component->extra_volumes, false);
 	pod = set_probe_host(pod, bind_host(&component->extra_args));
 	return finish(pod, role, "kube-controller-manager", &args,

@@ -56,15 +56,22 @@ static enum verdict rights_observe(struct context *ctx, const struct resource *r
 	return IN_SYNC;
 }
 
+/* Each object is tried without force, which makes what is missing; where others have written to it,
+ * it is read and mended by the policies of its row, so that what they have added stays. */
+enum giving_step { GIVING_TRY, GIVING_READ, GIVING_MEND };
+
 struct giving {
 	struct kube *kube;
 	size_t next;
+	enum giving_step step;
+	struct value *live; /* as it was read */
 };
 
 static void giving_free(void *state)
 {
 	struct giving *giving = state;
 
+	value_unref(giving->live);
 	kube_free(giving->kube);
 	free(giving);
 }
@@ -92,25 +99,47 @@ static int rights_got_namespace(struct task *task, struct op *op, struct error *
 	return op_error(op) || !op_value(op) ? STAGE_AGAIN : STAGE_NEXT;
 }
 
-static struct op *rights_apply_next(struct task *task, struct error *err)
+static struct op *rights_give_next(struct task *task, struct error *err)
 {
 	struct giving *giving = run_of(task)->state;
 	const struct object *object = &rights[giving->next];
-	_cleanup_(value_unref) struct value *wanted = NULL;
-	_cleanup_free_ char *path = NULL;
+	_cleanup_(value_unref) struct value *wanted =
+	    render_manifest(object->kind, object->namespace, object->name);
+	_cleanup_free_ char *path = xasprintf("%s/%s", object->collection, object->name);
 
 	(void)err;
-	wanted = render_manifest(object->kind, object->namespace, object->name);
-	path = xasprintf("%s/%s", object->collection, object->name);
-	return kube_apply(giving->kube, path, wanted, KUBE_MANAGER, true);
+	switch (giving->step) {
+	case GIVING_TRY:
+		return kube_apply(giving->kube, path, wanted, KUBE_MANAGER, false);
+	case GIVING_READ:
+		return kube_get(giving->kube, path);
+	case GIVING_MEND:
+		break;
+	}
+	return policy_mend(giving->kube, object->collection, object->name, wanted, object->policy,
+			   giving->live);
 }
 
-static int rights_applied(struct task *task, struct op *op, struct error *err)
+static int rights_given(struct task *task, struct op *op, struct error *err)
 {
 	struct giving *giving = run_of(task)->state;
+	const struct error *error = op_error(op);
+	/* Another owner, or a reference that cannot be changed in place. */
+	bool differs = error && (error->code == -EAGAIN || error->code == -EINVAL);
 
-	(void)op;
-	(void)err;
+	if (giving->step == GIVING_TRY && differs) {
+		giving->step = GIVING_READ;
+		return STAGE_AGAIN;
+	}
+	if (error)
+		return op_result(op, err);
+	if (giving->step == GIVING_READ) {
+		value_unref(giving->live);
+		giving->live = value_ref(op_value(op));
+		giving->step = GIVING_MEND;
+		return STAGE_AGAIN;
+	}
+	giving->step = GIVING_TRY;
 	if (++giving->next < ARRAY_SIZE(rights))
 		return STAGE_AGAIN;
 	ledger_set_note(ctx_of(task)->ledger, row_of(task)->name, RIGHTS_GIVEN, "yes");
@@ -120,7 +149,8 @@ static int rights_applied(struct task *task, struct op *op, struct error *err)
 static const struct stage rights_apply[] = {
 	{ "await the API server", rights_get_namespace, rights_got_namespace, .again_ms = 100,
 	  .timeout_s = 600, .may_fail = true },
-	{ "give agentd its rights", rights_apply_next, rights_applied, .again_ms = 1 },
+	{ "give agentd its rights", rights_give_next, rights_given, .again_ms = 1,
+	  .may_fail = true },
 	{ 0 },
 };
 

@@ -20,6 +20,7 @@ libresources_a_SOURCES = \
 	agentd/resources/node.c \
 	agentd/resources/object.c \
 	agentd/resources/object.h \
+	agentd/resources/node_name.c \
 	agentd/resources/preflight.c \
 	agentd/resources/runtime.c \
 	agentd/resources/static_pods.c \

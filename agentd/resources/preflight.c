@@ -11,16 +11,16 @@
 #include <sys/sysinfo.h>
 
 #include "agentd/facts.h"
-#include "agentd/manifests/versions.h"
 #include "agentd/resources.h"
 #include "agentd/resources/files.h"
 #include "agentd/resources/kubelet_files.h"
+#include "agentd/versions.h"
 #include "common/alloc.h"
 #include "common/fs.h"
 #include "discovery/kubeconfig.h"
 #include "pki/cert.h"
 
-enum { CPUS_MIN = 2, MEMORY_MIN_MB = 1700, KUBELET_SKEW = 3 };
+enum { CPUS_MIN = 2, MEMORY_MIN_MB = 1700, KUBELET_SKEW = 3, LABEL_MAX = 63 };
 
 struct findings {
 	const struct context *ctx;
@@ -193,29 +193,22 @@ static void check_forwarding(struct findings *findings)
 			     "net.ipv6.conf.default.forwarding");
 }
 
-/* Resolving by DNS would block; names of hosts that are not in /etc/hosts only warn. */
+/* kubeadm's two verdicts; both only warn. */
 static void check_hostname(struct findings *findings)
 {
 	const char *name = findings->ctx->role->node.name;
-	_cleanup_free_ char *path = context_path(findings->ctx, "/etc/hosts");
-	_cleanup_(buf_done) struct buf text = BUF_INIT(FILES_CAP);
-	_cleanup_(strv_done) struct strv lines = STRV_INIT;
+	const char *reason = facts_name_problem(findings->ctx);
 
-	(void)files_load(path, &text);
-	strv_split(&lines, text.data, '\n');
-	STRV_FOREACH(line, &lines) {
-		_cleanup_(strv_done) struct strv words = STRV_INIT;
-
-		for (char *c = line; *c; c++)
-			if (*c == '\t')
-				*c = ' ';
-		strv_split(&words, line, ' ');
-		if (words.count > 1 && words.items[0][0] != '#' && strv_contains(&words, name))
-			return;
-	}
-	find(findings, false, "Hostname",
-	     "the node's name %s is not in /etc/hosts: make sure that it resolves on this host",
-	     name);
+	if (strlen(name) > LABEL_MAX)
+		find(findings, false, "Hostname",
+		     "the node's name %s is longer than %d characters: some labels and names of "
+		     "pods cannot carry it; set nodeRegistration.name",
+		     name, LABEL_MAX);
+	if (reason)
+		find(findings, false, "Hostname",
+		     "the node's name does not resolve on this host (%s): add it to /etc/hosts or "
+		     "to DNS",
+		     reason);
 }
 
 static void check_kubelet(struct findings *findings)
@@ -360,7 +353,7 @@ static enum verdict preflight_observe(struct context *ctx, const struct resource
 /* clang-format off */
 const struct resource preflight_rows[] = {
 	{ .name = "preflight", .title = "the host is fit for its role, and nobody else's",
-	  .roles = FOR_ANY, .needs = { "container-runtime" },
+	  .roles = FOR_ANY, .needs = { "container-runtime", "node-name" },
 	  .triggers = { ON_UNIT(KUBELET_UNIT) },
 	  .observe = preflight_observe },
 	{ 0 },

@@ -10,14 +10,13 @@
 #include "agentd/schema/component.h"
 #include "agentd/schema/detect.h"
 #include "agentd/schema/schema.h"
+#include "agentd/versions.h"
 #include "common/alloc.h"
 #include "common/parse.h"
 #include "discovery/token.h"
 
 enum {
 	MAJOR = 1,
-	MINOR_MIN = 34,
-	MINOR_MAX = 37,
 	API_PORT = 6443,
 	NODE_MASK_IPV4 = 24,
 	NODE_MASK_IPV6 = 64,
@@ -303,10 +302,10 @@ static int complete_version(const struct schema_text *text, const struct role_ho
 				    "does not ask the network which version of 1.%u is the "
 				    "newest: name it",
 				    *version, label_minor);
-	if (major != MAJOR || minor < MINOR_MIN || minor > MINOR_MAX)
+	if (major != MAJOR || minor < VERSION_MINOR_MIN || minor > VERSION_MINOR_MAX)
 		return schema_error(text, at, err,
 				    "kubernetesVersion: %s is not supported, v%d.%d to v%d.%d are",
-				    *version, MAJOR, MINOR_MIN, MAJOR, MINOR_MAX);
+				    *version, MAJOR, VERSION_MINOR_MIN, MAJOR, VERSION_MINOR_MAX);
 	return 0;
 }
 

@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "agentd/schema/component.h"
+#include "agentd/versions.h"
 #include "common/parse.h"
 
 static const char base[] =
@@ -68,6 +69,8 @@ struct value *kube_proxy_config_make(const struct role *role)
 	bool v6 = role->advertise_address && strchr(role->advertise_address, ':');
 
 	config = set_default(config, "bindAddress", v6 ? "::" : "0.0.0.0");
+	config =
+	    set_default(config, "mode", version_of(role->cluster.kubernetes_version)->proxy_mode);
 	config = set_default(config, "clusterCIDR",
 			     role->cluster.pod_subnet ? role->cluster.pod_subnet : "");
 	if (!*value_string_or(value_at(config, "clientConnection", "kubeconfig"), ""))

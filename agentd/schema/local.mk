@@ -23,4 +23,6 @@ libschema_a_SOURCES = \
 	agentd/schema/parts.c \
 	agentd/schema/policy.c \
 	agentd/schema/print.c \
-	agentd/schema/schema.h
+	agentd/schema/schema.h \
+	agentd/versions.c \
+	agentd/versions.h

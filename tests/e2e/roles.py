@@ -4,7 +4,7 @@ import shutil
 
 from lab import pki
 from lab.documents import (
-    cluster_configuration, init_configuration, kube_proxy_configuration, kubelet_configuration,
+    KUBEADM, cluster_configuration, init_configuration, kube_proxy_configuration, kubelet_configuration,
     new_token, role_configuration, to_yaml,
 )
 from lab.run import wait_until
@@ -37,17 +37,21 @@ class Cluster:
             kube_proxy_configuration(),
         )
 
-    def worker_role(self, endpoint="10.77.0.11:6443"):
-        return to_yaml(role_configuration(
-            "worker", endpoint=endpoint, token=self.token, caCertHashes=[self.pin],
-        ))
+    def worker_role(self, endpoint="10.77.0.11:6443", registration=None, **fields):
+        """registration: the nodeRegistration of a JoinConfiguration beside the flat fields."""
+        role = role_configuration(
+            "worker", endpoint=endpoint, token=self.token, caCertHashes=[self.pin], **fields,
+        )
+        join = [{"apiVersion": KUBEADM, "kind": "JoinConfiguration",
+                 "nodeRegistration": registration}] if registration else []
+        return to_yaml(role, *join)
 
     def give_control_plane_role(self, host, **cluster):
         self.give_ca(host)
         host.write(ROLE_FILE, self.control_plane_role(host, **cluster), 0o600)
 
-    def give_worker_role(self, host):
-        host.write(ROLE_FILE, self.worker_role(), 0o600)
+    def give_worker_role(self, host, **fields):
+        host.write(ROLE_FILE, self.worker_role(**fields), 0o600)
 
     def bring_up(self):
         """Gives every host its role at once and waits until all are Ready."""

@@ -17,6 +17,7 @@ INTEGRATION_TESTS = \
 	tests/integration/test_pki_golden.py \
 	tests/integration/test_role_verdicts.py \
 	tests/integration/test_socket.py \
+	tests/integration/test_socket_file.py \
 	tests/integration/test_unit_file.py
 TESTS += $(INTEGRATION_TESTS)
 EXTRA_DIST += $(INTEGRATION_TESTS) tests/integration/pytest tests/integration/conftest.py \
@@ -75,6 +76,14 @@ EXTRA_DIST += \
 
 # On a real API server: they need the lab's programs, so tests/run runs them and make check does not.
 EXTRA_DIST += \
+	tests/integration/objectprobe.py \
 	tests/integration/realapi.py \
 	tests/integration/test_fake_apiserver.py \
-	tests/integration/test_kube_real.py
+	tests/integration/test_kube_real.py \
+	tests/integration/test_objects_real.py
+
+check_PROGRAMS += tests/integration/object-probe
+tests_integration_object_probe_SOURCES = tests/integration/object-probe.c
+tests_integration_object_probe_CPPFLAGS = $(UNIT_CPPFLAGS)
+# Twice: rows need facts, and facts need the files of rows.
+tests_integration_object_probe_LDADD = $(AGENTD_LIBS) $(AGENTD_LIBS) $(DEPS_LIBS)

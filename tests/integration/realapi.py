@@ -63,6 +63,8 @@ class RealApiServer:
         self.ca_crt, _ = fakepki.make_ca(self.pki)
         fakepki.make_server_certificate(self.pki)
         self.admin = self.client_certificate("admin", ["system:masters"])
+        self.context = ssl.create_default_context(cafile=self.ca_crt)
+        self.context.load_cert_chain(*self.admin)
         fakepki.openssl("genpkey", "-algorithm", "EC", "-pkeyopt", "ec_paramgen_curve:P-256",
                         "-out", f"{self.pki}/sa.key")
         fakepki.openssl("pkey", "-in", f"{self.pki}/sa.key", "-pubout",
@@ -150,14 +152,12 @@ class RealApiServer:
 
     def request(self, method, path, body=None, content_type="application/json"):
         """(status, object) of a request of the administrator."""
-        context = ssl.create_default_context(cafile=self.ca_crt)
-        context.load_cert_chain(*self.admin)
         request = urllib.request.Request(
             self.url + path, method=method, data=None if body is None else
             json.dumps(body).encode(), headers={"Content-Type": content_type,
                                                 "User-Agent": "kubectl-edit/1"})
         try:
-            with urllib.request.urlopen(request, context=context, timeout=20) as reply:
+            with urllib.request.urlopen(request, context=self.context, timeout=20) as reply:
                 return reply.status, json.loads(reply.read())
         except urllib.error.HTTPError as error:
             return error.code, json.loads(error.read())

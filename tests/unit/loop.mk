@@ -6,6 +6,7 @@ tests_unit_test_loop_SOURCES = \
 	tests/unit/test-loop.h \
 	tests/unit/test-loop-backoff.c \
 	tests/unit/test-loop-http.c \
+	tests/unit/test-loop-lookup.c \
 	tests/unit/test-loop-loop.c \
 	tests/unit/test-loop-notice.c \
 	tests/unit/test-loop-op.c \

@@ -37,6 +37,7 @@ int main(void)
 	srunner_add_suite(runner, reply_suite());
 	srunner_add_suite(runner, http_suite());
 	srunner_add_suite(runner, work_suite());
+	srunner_add_suite(runner, lookup_suite());
 	srunner_add_suite(runner, spawn_suite());
 	srunner_add_suite(runner, notice_suite());
 	srunner_run_all(runner, CK_ENV);

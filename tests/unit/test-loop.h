@@ -13,6 +13,7 @@ Suite *backoff_suite(void);
 Suite *reply_suite(void);
 Suite *http_suite(void);
 Suite *work_suite(void);
+Suite *lookup_suite(void);
 Suite *spawn_suite(void);
 Suite *notice_suite(void);
 

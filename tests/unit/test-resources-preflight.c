@@ -16,6 +16,7 @@
 #define ROW	 "preflight"
 #define RUNTIME	 "container-runtime"
 #define DISCOVER "discovery"
+#define NAME	 "node-name"
 #define FORWARD	 "/proc/sys/net/ipv4/ip_forward"
 
 static void runtime_known(void)
@@ -74,10 +75,53 @@ static void swap_on(void)
 {
 	world_write("/proc/swaps", "Filename Type\n/dev/sda2 partition\n", 0644);
 }
-static void host_unknown(void)
+static void not_in_hosts(void)
 {
 	world_write("/etc/hosts", "127.0.0.1 localhost\n# " WORLD_ADDRESS " " WORLD_NODE "\n",
 		    0644);
+}
+static void note_name(const char *name, const char *problem)
+{
+	_cleanup_free_ char *now = xasprintf("%d", WORLD_NOW);
+
+	not_in_hosts();
+	ledger_set_note(world.ctx.ledger, NAME, "name", name);
+	ledger_set_note(world.ctx.ledger, NAME, "problem", problem);
+	ledger_set_note(world.ctx.ledger, NAME, "asked", now);
+}
+static void name_resolves(void)
+{
+	note_name(WORLD_NODE, NULL);
+}
+static void name_unknown(void)
+{
+	note_name(WORLD_NODE, WORLD_NODE ": Name or service not known");
+}
+static void other_name_resolves(void)
+{
+	note_name("node-2", NULL);
+}
+static void name_unknown_long_ago(void)
+{
+	name_unknown();
+	world.ctx.now += 301;
+}
+static void name_unknown_and_begun(void)
+{
+	name_unknown_long_ago();
+	ledger_set(world.ctx.ledger, "certificate-ca", LEDGER_PENDING);
+}
+static void name_unknown_then_in_hosts(void)
+{
+	name_unknown();
+	world_write("/etc/hosts", WORLD_ADDRESS " other " WORLD_NODE "\n", 0644);
+}
+static void name_long(void)
+{
+	free(world.ctx.role->node.name);
+	world.ctx.role->node.name = xstrdup("a-name-of-sixty-four-characters-which-is-one-too-"
+					    "many-for-labels");
+	note_name(world.ctx.role->node.name, NULL);
 }
 static void no_kubelet(void)
 {
@@ -242,7 +286,11 @@ static const struct world_case control_plane_cases[] = {
 	{ "etcd's data",           etcd_data,           ROW, BLOCKED, ERROR_OF("DirAvailable--var-lib-etcd") },
 	{ "no forwarding",         no_forwarding,       ROW, BLOCKED, ERROR_OF("FileContent--proc-sys-net-ipv4-ip_forward") },
 	{ "swap only warns",       swap_on,             ROW, IN_SYNC, "[WARNING Swap]" },
-	{ "name only warns",       host_unknown,        ROW, IN_SYNC, "[WARNING Hostname]" },
+	{ "name only warns",       name_unknown,        ROW, IN_SYNC, "[WARNING Hostname] the node's name does not resolve on this host (" WORLD_NODE ": Name or service not known)" },
+	{ "name by DNS",           name_resolves,       ROW, IN_SYNC, NULL },
+	{ "another's verdict",     other_name_resolves, ROW, IN_SYNC, NULL },
+	{ "name mended",           name_unknown_then_in_hosts, ROW, IN_SYNC, NULL },
+	{ "name too long",         name_long,           ROW, IN_SYNC, "is longer than 63 characters" },
 	{ "no kubelet",            no_kubelet,          ROW, BLOCKED, ERROR_OF("KubeletVersion") " /usr/bin/kubelet is not there" },
 	{ "kubelet too new",       kubelet_new,         ROW, BLOCKED, "v1.37.2 is newer than the control plane v1.36.3" },
 	{ "kubelet too old",       kubelet_old,         ROW, BLOCKED, "v1.32.9 is too old" },
@@ -259,6 +307,15 @@ static const struct world_case control_plane_cases[] = {
 	{ "one of two ignored",    one_of_two_ignored,  ROW, BLOCKED, "[WARNING FileContent--proc-sys-net-ipv4-ip_forward]" },
 	{ "all ignored",           all_ignored,         ROW, IN_SYNC, "[WARNING KubeletVersion]" },
 	{ "what has begun is ours", begun,              ROW, IN_SYNC, NULL },
+
+	{ "name in hosts",         NULL,                NAME, IN_SYNC, NULL },
+	{ "name not asked yet",    not_in_hosts,        NAME, DRIFTED, WORLD_NODE " has not been looked up yet" },
+	{ "name resolved",         name_resolves,       NAME, IN_SYNC, NULL },
+	{ "another name did",      other_name_resolves, NAME, DRIFTED, "has not been looked up yet" },
+	{ "name unknown",          name_unknown,        NAME, IN_SYNC, NULL },
+	{ "asked again",           name_unknown_long_ago, NAME, DRIFTED, "has not been looked up yet" },
+	{ "not once we have begun", name_unknown_and_begun, NAME, IN_SYNC, NULL },
+	{ "name mended",           name_unknown_then_in_hosts, NAME, IN_SYNC, NULL },
 
 	{ "runtime known",         NULL,                RUNTIME, IN_SYNC, NULL },
 	{ "runtime not asked",     runtime_unknown,     RUNTIME, DRIFTED, WORLD_CRI " has not answered yet" },
@@ -315,6 +372,20 @@ START_TEST(test_a_port_that_is_taken_is_named)
 }
 END_TEST
 
+START_TEST(test_a_name_is_looked_up_as_every_program_would)
+{
+	/* The name is asked of the machine that the test runs on, and not of the test's files. */
+	world_write("/etc/hosts", "", 0644);
+	free(world.ctx.role->node.name);
+	world.ctx.role->node.name = xstrdup("localhost");
+	world_make(NAME);
+	ck_assert_ptr_null(ledger_note(world.ctx.ledger, NAME, "problem"));
+	world_expect(ROW, IN_SYNC, NULL);
+	world_restart();
+	world_expect(NAME, IN_SYNC, NULL);
+}
+END_TEST
+
 START_TEST(test_the_clusters_ca_is_written_where_the_role_says)
 {
 	found();
@@ -335,6 +406,7 @@ Suite *suite_resources_preflight(void)
 	suite_add_tcase(suite, control_plane_tests);
 	tcase_add_checked_fixture(worker_tests, worker, world_done);
 	tcase_add_loop_test(worker_tests, test_verdicts_on_a_worker, 0, ARRAY_SIZE(worker_cases));
+	tcase_add_test(worker_tests, test_a_name_is_looked_up_as_every_program_would);
 	tcase_add_test(worker_tests, test_the_clusters_ca_is_written_where_the_role_says);
 	suite_add_tcase(suite, worker_tests);
 	return suite;

@@ -238,6 +238,7 @@ void world_init(void)
 		.now = WORLD_NOW,
 	};
 	world.ctx.work = work_new(world.ctx.loop, 1);
+	world.ctx.names = work_new(world.ctx.loop, 1);
 	world_write("/etc/hosts", "127.0.0.1 localhost\n" WORLD_ADDRESS "\t" WORLD_NODE "\n", 0644);
 	world_write("/etc/machine-id", WORLD_ID "\n", 0444);
 	world_write("/proc/swaps", "Filename Type Size Used Priority\n", 0644);
@@ -261,6 +262,7 @@ void world_done(void)
 	if (world.canned)
 		canned_free(world.canned);
 	work_free(world.ctx.work);
+	work_free(world.ctx.names);
 	loop_free(world.ctx.loop);
 	caches_clear();
 	(void)nftw(world.root, remove_one, 16, FTW_DEPTH | FTW_PHYS);

@@ -189,6 +189,13 @@ START_TEST(test_token_comes_from_a_file)
 		     ROLE("role: worker, endpoint: a, unsafeSkipCAVerification: true, "
 			  "tokenFile: /etc/agentd/none"),
 		     "role.yaml:1:129: tokenFile: /etc/agentd/none does not exist");
+	/* What the administrator sees there is hidden from the service. */
+	test_refused(&host,
+		     ROLE("role: worker, endpoint: a, unsafeSkipCAVerification: true, "
+			  "tokenFile: /root/token"),
+		     "role.yaml:1:129: tokenFile: /root/token does not exist for agentd: "
+		     "ProtectHome= hides /root from agentd.service; put the token into "
+		     "/etc/agentd, with mode 0600");
 }
 END_TEST
 

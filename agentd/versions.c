@@ -1,5 +1,5 @@
 /* The table of versions; see versions.h. */
-#include "agentd/manifests/versions.h"
+#include "agentd/versions.h"
 
 #include <stdint.h>
 #include <string.h>
@@ -7,12 +7,15 @@
 #include "common/parse.h"
 #include "common/strv.h"
 
+#define V1BETA4 "kubeadm.k8s.io/v1beta4"
+#define V1	"kubeadm.k8s.io/v1"
+
 /* clang-format off */
 static const struct version versions[] = {
-	{ 34, "3.6.5-0", "v1.12.1", "3.10.1" },
-	{ 35, "3.6.6-0", "v1.13.1", "3.10.1" },
-	{ 36, "3.6.8-0", "v1.14.2", "3.10.2" },
-	{ 37, "3.6.8-0", "v1.14.2", "3.10.2" },
+	{ 34, "3.6.5-0", "v1.12.1", "3.10.1", V1BETA4, "",         .flexvolume = true, .etcd_before_3_6 = true },
+	{ 35, "3.6.6-0", "v1.13.1", "3.10.1", V1BETA4, "",         .flexvolume = true, .etcd_before_3_6 = true },
+	{ 36, "3.6.8-0", "v1.14.2", "3.10.2", V1BETA4, "" },
+	{ 37, "3.7.0-0", "v1.14.6", "3.10.2", V1,      "iptables" },
 };
 /* clang-format on */
 
