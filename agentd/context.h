@@ -35,6 +35,9 @@ struct context {
 	const char *hostname; /* of this host, lower case */
 	const char *kubelet_version; /* "v1.36.3"; NULL while there is no kubelet */
 	bool api_answers; /* the API server of this host has answered since it was last lost */
+	/* Reads the bootstrap token anew from where the role says (tokenFile, credential) and takes
+	 * it into the role, durably, if it is another. 1 if it is; 0 otherwise. NULL in tests. */
+	int (*take_token)(struct context *ctx, struct error *err);
 	/* Forgets the bootstrap token of the accepted role, durably. */
 	int (*forget_token)(struct context *ctx, struct error *err);
 	int64_t now; /* wall clock of this pass */

@@ -141,6 +141,15 @@ static bool is_identity_path(const struct manager *m, const char *path)
 /* Inputs. */
 
 static void ask_kubelet_version(struct manager *m);
+static char *token_path(const struct manager *m);
+static void token_changed(struct manager *m);
+
+static bool is_token_path(const struct manager *m, const char *path)
+{
+	_cleanup_free_ char *wanted = token_path(m);
+
+	return wanted && strcmp(path, wanted) == 0;
+}
 
 static void path_changed(const char *path, enum notice_kind kind, void *userdata)
 {
@@ -151,7 +160,11 @@ static void path_changed(const char *path, enum notice_kind kind, void *userdata
 		ask_kubelet_version(m);
 		return;
 	}
-	if (kind != NOTICE_CHANGED || strncmp(path, m->settings.root, root) != 0)
+	if (kind != NOTICE_CHANGED)
+		return;
+	if (is_token_path(m, path))
+		token_changed(m);
+	if (strncmp(path, m->settings.root, root) != 0)
 		return;
 	engine_mark_trigger(m->engine, TRIGGER_PATH, path + root, NULL);
 	if (is_identity_path(m, path + root))
@@ -209,12 +222,15 @@ static void engine_prepare(void *userdata, int64_t wall_s)
 static void engine_triggers_changed(void *userdata)
 {
 	struct manager *m = userdata;
+	_cleanup_free_ char *token = token_path(m);
 
 	objects_clear(m->ctx.objects);
 	if (m->engine)
 		engine_triggers(m->engine, watch_trigger, m);
 	for (size_t i = 0; i < ARRAY_SIZE(identity_paths); i++)
 		watch_trigger(TRIGGER_PATH, identity_paths[i], NULL, m);
+	if (token)
+		notice_watch(m->notice, token);
 }
 
 static void engine_changed(void *userdata)
@@ -363,6 +379,55 @@ static int offer_role(struct manager *m, const char *text, size_t length, const 
 		return r;
 	adopt_role(m, TAKE_PTR(role));
 	return 0;
+}
+
+static int take_token(struct context *ctx, struct error *err)
+{
+	struct manager *m = container_of(ctx, struct manager, ctx);
+	struct role_host host = role_host(m);
+	_cleanup_(secret_unref) struct secret *token = NULL;
+	const struct secret *former = ctx->role->join.tls_bootstrap_token;
+	int r;
+
+	r = role_read_token(ctx->role, &host, &token, err);
+	if (r <= 0 || (former && secret_equal(former, token)))
+		return MIN(r, 0);
+	r = role_store_renew_token(m->store, ctx->role, token, err);
+	if (r < 0)
+		return r;
+	log_info("another bootstrap token was found; generation %llu of the role",
+		 (unsigned long long)ctx->role->generation);
+	return 1;
+}
+
+/* Where the token of a worker is kept; NULL where it stands in the role itself. The caller frees.
+ */
+static char *token_path(const struct manager *m)
+{
+	const struct role_join *join = &m->ctx.role->join;
+
+	if (!role_is_worker(m->ctx.role))
+		return NULL;
+	if (join->token_file)
+		return context_path(&m->ctx, "%s", join->token_file);
+	if (join->credential && m->credentials_directory)
+		return xasprintf("%s/%s", m->credentials_directory, join->credential);
+	return NULL;
+}
+
+/* A node that works has no use for a token. */
+static void token_changed(struct manager *m)
+{
+	struct error err = ERROR_INIT;
+	int r;
+
+	if (engine_is_in_sync(m->engine, "tls-bootstrap"))
+		return;
+	r = take_token(&m->ctx, &err);
+	if (r < 0)
+		log_warning("%s", err.message);
+	if (r > 0)
+		engine_set_role(m->engine, m->ctx.role, FOR_WORKER, m->ctx.role->generation);
 }
 
 static int forget_token(struct context *ctx, struct error *err)
@@ -608,6 +673,7 @@ static void make_parts(struct manager *m)
 	m->ctx.work = work_new(m->ctx.loop, 0);
 	m->ctx.objects = objects_new(m->ctx.loop, object_changed, m);
 	m->ctx.forget_token = forget_token;
+	m->ctx.take_token = take_token;
 	m->notice = notice_new(m->ctx.loop, path_changed, m);
 	m->status = status_new();
 	m->engine =

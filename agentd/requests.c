@@ -75,10 +75,13 @@ static struct op *token_create(const struct methods_token *params, void *userdat
 {
 	struct requests *requests = userdata;
 	struct actions_token request = {
+		.has_ttl = params->has_ttl,
 		.ttl_s = params->ttl_s,
 		.description = params->description,
 		.usages = &params->usages,
 		.groups = &params->groups,
+		.node = params->node,
+		.single_use = params->single_use,
 	};
 
 	return actions_token_create(requests->ctx, &request, err);
@@ -89,6 +92,20 @@ static struct op *token_list(void *userdata, struct error *err)
 	struct requests *requests = userdata;
 
 	return actions_token_list(requests->ctx, err);
+}
+
+static struct op *token_delete(const char *id, void *userdata, struct error *err)
+{
+	struct requests *requests = userdata;
+
+	return actions_token_delete(requests->ctx, id, err);
+}
+
+static struct op *token_rotate(void *userdata, struct error *err)
+{
+	struct requests *requests = userdata;
+
+	return actions_token_rotate(requests->ctx, err);
 }
 
 struct methods_hooks requests_hooks(struct requests *requests)
@@ -104,6 +121,8 @@ struct methods_hooks requests_hooks(struct requests *requests)
 		.role_set = role_set,
 		.token_create = token_create,
 		.token_list = token_list,
+		.token_delete = token_delete,
+		.token_rotate = token_rotate,
 		.userdata = requests,
 	};
 }

@@ -72,6 +72,8 @@ struct role *role_unref(struct role *role)
 	value_unref(role->kubelet);
 	value_unref(role->kube_proxy);
 	value_unref(role->cluster_document);
+	free(role->join.token_file);
+	free(role->join.credential);
 	free(role->source);
 	free(role);
 	return NULL;
@@ -201,6 +203,21 @@ static int token_from_credential(const char *name, const struct role_host *host,
 	return trimmed_token(secret_bytes(credential), secret_length(credential), ret, err);
 }
 
+int role_read_token(const struct role *role, const struct role_host *host, struct secret **ret,
+		    struct error *err)
+{
+	const struct role_join *join = &role->join;
+	int r;
+
+	if (!join->token_file && !join->credential)
+		return 0;
+	r = join->token_file ? token_from_file(join->token_file, host, ret, err)
+			     : token_from_credential(join->credential, host, ret, err);
+	if (r < 0)
+		return error_wrap(err, r, "%s", join->token_file ? "tokenFile" : "credential");
+	return 1;
+}
+
 /* Which of the three fields for the token is used; NULL if none is. */
 static int flat_token_key(const struct schema_text *text, const struct schema_role *flat,
 			  const char **ret, struct error *err)
@@ -245,7 +262,7 @@ static int refuse_flat(const struct schema_text *text, enum role_kind kind, stru
 			     (value_type(value) == VALUE_BOOL && !value_is_true(value));
 
 		if (!empty && row->kind != DECODE_NOTHING && strcmp(row->key, "role") != 0 &&
-		    strcmp(row->key, "policy") != 0)
+		    strcmp(row->key, "policy") != 0 && strcmp(row->key, "bootstrapTokens") != 0)
 			return schema_error(text, value, err, "%s is for a worker, and role is %s",
 					    row->key, role_kind_name(kind));
 	}
@@ -361,6 +378,10 @@ static int merge_token(const struct schema_text *text, struct schema_role *flat,
 	r = flat_token(text, flat, key, host, &token, err);
 	if (r < 0)
 		return r;
+	if (strcmp(key, "tokenFile") == 0)
+		join->token_file = TAKE_PTR(flat->token_file);
+	if (strcmp(key, "credential") == 0)
+		join->credential = TAKE_PTR(flat->credential);
 	if (*target && secret_length(*target) > 0)
 		return secret_equal(*target, token) ? 0 : refuse_other(text, key, theirs, err);
 	secret_unref(*target);
@@ -377,6 +398,7 @@ static int merge_flat(const struct schema_text *text, struct schema_role *flat,
 	if (!text->documents[SCHEMA_ROLE])
 		return 0;
 	role->policy = flat->policy;
+	role->rotation = flat->rotation;
 	if (role->kind != ROLE_WORKER)
 		return refuse_flat(text, role->kind, err);
 

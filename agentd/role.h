@@ -71,6 +71,12 @@ struct role_tokens {
 	struct role_token *items;
 	size_t count;
 };
+/* RoleConfiguration.bootstrapTokens: whether agentd keeps one live token of its own. */
+struct role_rotation {
+	bool rotate;
+	int64_t ttl_s;
+	int64_t overlap_s; /* so long before one expires the next is made */
+};
 struct role_component {
 	struct role_args extra_args;
 	struct role_mounts extra_volumes;
@@ -114,6 +120,7 @@ struct role_join {
 	char *file; /* discovery by this kubeconfig, or NULL */
 	char *ca_cert_path;
 	bool replace_node;
+	char *token_file, *credential; /* where the token came from, so that a new one is found */
 };
 
 struct role {
@@ -129,6 +136,7 @@ struct role {
 	int64_t component_health_timeout_s;
 	struct role_tokens tokens; /* control plane: at least one; none on a worker */
 	struct role_policy policy;
+	struct role_rotation rotation; /* of a control plane */
 	struct role_cluster cluster;
 	struct role_join join;		/* worker */
 	struct value *kubelet;		/* KubeletConfiguration as written, or NULL */
@@ -169,6 +177,9 @@ struct role_host {
  * the text's digest and name as digest and source; its generation is the caller's (0). */
 int role_parse(const char *text, size_t length, const char *name, const struct role_host *host,
 	       struct role **ret, struct error *err);
+/* Reads the token of a worker anew from where it came from. 1; 0 = it stood in the text. */
+int role_read_token(const struct role *role, const struct role_host *host, struct secret **ret,
+		    struct error *err);
 /* Whether `next` may follow `current` on a running node: a fixed field that changed, or another
  * kind, is refused with the reason. current NULL: anything may; pass NULL while nothing of the
  * current role has been applied, so that a mistake in it can still be mended. */

@@ -14,8 +14,8 @@ enum { STORE_CAP = 2 * 1024 * 1024, STORE_VERSION = 1 };
 
 struct role_store {
 	char *path;
-	struct value
-	    *content; /* {version, generation, digest, source, text, tokenForgotten, seen} */
+	struct value *content; /* {version, generation, digest, source, text, tokenFile, credential,
+				  tokenForgotten, seen} */
 };
 
 static void drop_token(struct role *role)
@@ -44,6 +44,8 @@ static int parse(const struct role_store *store, const struct role_host *host, s
 	(void)snprintf(role->digest, sizeof(role->digest), "%s", digest);
 	free(role->source);
 	role->source = xstrdup(value_string_or(value_get(content, "source"), "socket"));
+	role->join.token_file = xstrdup(value_string(value_get(content, "tokenFile")));
+	role->join.credential = xstrdup(value_string(value_get(content, "credential")));
 	if (value_is_true(value_get(content, "tokenForgotten")))
 		drop_token(role);
 	*ret = TAKE_PTR(role);
@@ -150,11 +152,34 @@ int role_store_accept(struct role_store *store, struct role *role, struct error 
 	content = value_put(content, "generation", value_new_int(generation + 1));
 	content = value_put(content, "digest", value_new_string(role->digest));
 	content = value_put(content, "source", value_new_string(role->source));
+	content = value_put(content, "tokenFile", value_new_string(role->join.token_file));
+	content = value_put(content, "credential", value_new_string(role->join.credential));
 	content = value_put(content, "tokenForgotten", value_new_bool(false));
 	r = save(store, content, err);
 	if (r < 0)
 		return r;
 	role->generation = (uint64_t)generation + 1;
+	return 0;
+}
+
+int role_store_renew_token(struct role_store *store, struct role *role, struct secret *token,
+			   struct error *err)
+{
+	struct secret *former = role->join.token, *former_tls = role->join.tls_bootstrap_token;
+	int r;
+
+	/* With discovery by file there is none for discovery. */
+	role->join.token = role->join.file ? NULL : secret_ref(token);
+	role->join.tls_bootstrap_token = secret_ref(token);
+	r = role_store_accept(store, role, err);
+	if (r < 0) {
+		drop_token(role);
+		role->join.token = former;
+		role->join.tls_bootstrap_token = former_tls;
+		return r;
+	}
+	secret_unref(former);
+	secret_unref(former_tls);
 	return 0;
 }
 

@@ -22,6 +22,9 @@ DEFINE_CLEANUP(struct role_store, role_store_free)
 int role_store_accept(struct role_store *store, struct role *role, struct error *err);
 /* Writes the accepted role without its bootstrap token, and takes the token out of it. */
 int role_store_forget_token(struct role_store *store, struct role *role, struct error *err);
+/* Another token of the accepted role came from where it is kept: that counts as another role. */
+int role_store_renew_token(struct role_store *store, struct role *role, struct secret *token,
+			   struct error *err);
 
 /* Digest of the role file last decided about, "" without one; kept with the role. */
 const char *role_store_seen(const struct role_store *store);

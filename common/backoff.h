@@ -18,4 +18,6 @@ struct backoff {
  * bits and spreads the wait: full jitter for ERROR_NETWORK, the last quarter for the other classes
  * that wait for a server, not at all for local ones; UINT32_MAX gives the longest wait. */
 uint64_t backoff_next(struct backoff *backoff, const struct error *error, uint32_t random);
+/* The same while a node is joining: no connection and the like wait half as long at most. */
+uint64_t backoff_next_joining(struct backoff *backoff, const struct error *error, uint32_t random);
 void backoff_reset(struct backoff *backoff);

@@ -196,6 +196,8 @@ uint64_t task_stage_since_ns(const struct task *task)
 void task_stop(struct task *task)
 {
 	task->stopped = true;
+	if (task->op && task->stage->may_stop)
+		task->op = op_drop(task->op);
 	/* A pause is a boundary too: it would only delay the end. */
 	if (!task->ended && !task->op)
 		loop_timer_arm(task->timer, 0, 0);

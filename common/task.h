@@ -33,6 +33,7 @@ struct stage {
 	unsigned again_ms;  /* pause before STAGE_AGAIN; 0 = 1000 */
 	unsigned timeout_s; /* for all rounds of this stage; 0 = 60 */
 	bool may_fail;	    /* finish wants to see a failed op too */
+	bool may_stop;	    /* only waits: task_stop() drops its op at once */
 };
 
 typedef void (*task_done_fn)(struct task *task, const struct error *error, void *userdata);
@@ -55,5 +56,6 @@ struct loop *task_loop(struct task *task);
 /* Name of the stage it is in, NULL when it has ended; since is its monotonic start. */
 const char *task_stage(const struct task *task);
 uint64_t task_stage_since_ns(const struct task *task);
-/* Asks to stop at the next stage boundary; done gets -ECANCELED. */
+/* Asks to stop at the next stage boundary, or at once in a stage that .may_stop; done gets
+ * -ECANCELED. */
 void task_stop(struct task *task);

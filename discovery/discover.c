@@ -82,11 +82,11 @@ static int find(struct discover *d)
 	return STAGE_END;
 }
 
-/* Asks again for half a minute, then fails with this reason. */
-static int wait_for(struct task *task, struct error *err, const char *format, ...)
-    PRINTF_LIKE(3, 4);
+/* Asks again for half a minute, then fails with this code and reason. */
+static int wait_for(struct task *task, int code, struct error *err, const char *format, ...)
+    PRINTF_LIKE(4, 5);
 
-static int wait_for(struct task *task, struct error *err, const char *format, ...)
+static int wait_for(struct task *task, int code, struct error *err, const char *format, ...)
 {
 	struct discover *d = discover_of(task);
 	uint64_t now = clock_ns(loop_clock(task_loop(task)));
@@ -102,7 +102,7 @@ static int wait_for(struct task *task, struct error *err, const char *format, ..
 	va_start(args, format);
 	reason = xvasprintf(format, args);
 	va_end(args);
-	return error_set(err, ERROR_PENDING, -ETIMEDOUT, "%s", reason);
+	return error_set(err, ERROR_PENDING, code, "%s", reason);
 }
 
 static bool is_closed(const struct http_reply *reply)
@@ -113,7 +113,7 @@ static bool is_closed(const struct http_reply *reply)
 
 static int wait_for_opening(struct task *task, unsigned status, struct error *err)
 {
-	return wait_for(task, err,
+	return wait_for(task, status == HTTP_FORBIDDEN ? -EKEYEXPIRED : -ETIMEDOUT, err,
 			"%s answers %u when asked for cluster-info: it is not there, or closed to"
 			" strangers because no token is valid; make a token with"
 			" `agentctl token create` on a control plane, or wait for the control plane"
@@ -160,7 +160,7 @@ static int fetch_finish(struct task *task, struct op *op, struct error *err)
 	if (r < 0)
 		return error_wrap(err, r, "%s", d->server);
 	if (!is_signed)
-		return wait_for(task, err,
+		return wait_for(task, -EKEYEXPIRED, err,
 				"cluster-info of %s is not signed for token %s: the token may have"
 				" expired, or be of another cluster; make a new one with"
 				" `agentctl token create` on a control plane",

@@ -21,7 +21,8 @@ struct discover_request {
 
 /* An op that is read with discover_result(). It completes when the cluster is found and
  * trusted; a cluster-info that is not there, closed to strangers or without our signature yet is
- * asked for again every 0.5 s (it fails with ERROR_PENDING after 30 s of that). NULL with err set
+ * asked for again every 0.5 s (it fails with ERROR_PENDING after 30 s of that, and -EKEYEXPIRED
+ * where the token is of no use: closed with 403, or not signed for it). NULL with err set
  * for a request that cannot succeed. By file, the result has no kubeconfig, and the server and CA
  * are the file's; what credential it holds is read with kubeconfig_read(). */
 struct op *discover_start(struct loop *loop, const struct discover_request *request,

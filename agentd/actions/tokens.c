@@ -1,10 +1,11 @@
-/* Makes and lists bootstrap tokens on request; see tokens.h. */
+/* Makes, lists, deletes and rotates bootstrap tokens on request; see tokens.h. */
 #include "agentd/actions/tokens.h"
 
 #include <errno.h>
 #include <string.h>
 
 #include "agentd/resources/files.h"
+#include "agentd/resources/token_rotation.h"
 #include "agentd/resources/token_secret.h"
 #include "common/alloc.h"
 #include "common/parse.h"
@@ -14,12 +15,14 @@
 #include "pki/hmac.h"
 #include "pki/pin.h"
 
-enum { DEFAULT_TTL_S = 24 * 3600 };
+/* A token for one node is for a host that is about to come. */
+enum { DEFAULT_TTL_S = 24 * 3600, DEFAULT_TTL_ONCE_S = 3600 };
 
 struct creation {
 	struct context *ctx;
 	struct token token;
 	struct role_token description;
+	struct token_secret marks;
 	int64_t now;
 };
 
@@ -28,6 +31,7 @@ static void creation_free(void *state)
 	struct creation *creation = state;
 
 	token_done(&creation->token);
+	token_secret_done(&creation->marks);
 	free(creation->description.description);
 	strv_done(&creation->description.usages);
 	strv_done(&creation->description.groups);
@@ -59,8 +63,8 @@ static struct op *create_secret(struct task *task, struct error *err)
 {
 	const struct creation *creation = task_context(task);
 	struct context *ctx = creation->ctx;
-	_cleanup_(value_unref) struct value *secret =
-	    token_secret_value(&creation->token, &creation->description, creation->now);
+	_cleanup_(value_unref) struct value *secret = token_secret_value(
+	    &creation->token, &creation->description, &creation->marks, creation->now);
 
 	if (!ctx->kube) {
 		error_set(err, ERROR_CONFIG, -ENODATA, "agentd has no identity in the cluster yet");
@@ -119,24 +123,37 @@ static struct value *ca_hashes(const struct context *ctx)
 	return list;
 }
 
-static int created(struct op *inner, void *impl, struct value **ret_value, struct error *err)
+/* All that joining takes. */
+static struct value *joining(const struct context *ctx, const struct token *token,
+			     int64_t expires_s)
 {
-	const struct creation *creation = op_impl(inner);
-	_cleanup_free_ char *server = role_cluster_server(creation->ctx->role);
-	_cleanup_(secret_unref) struct secret *text = token_text(&creation->token);
+	_cleanup_free_ char *server = role_cluster_server(ctx->role);
+	_cleanup_(secret_unref) struct secret *text = token_text(token);
 	struct value *map = value_new_map();
 	char expiration[32];
 
 	map = value_put(map, "token", value_new_string(secret_bytes(text)));
-	map = value_put(map, "id", value_new_string(creation->token.id));
-	if (creation->description.ttl_s > 0) {
-		format_time(creation->now + creation->description.ttl_s, expiration);
+	map = value_put(map, "id", value_new_string(token->id));
+	if (expires_s > 0) {
+		format_time(expires_s, expiration);
 		map = value_put(map, "expiration", value_new_string(expiration));
 	}
 	map = value_put(map, "endpoint", value_new_string(server + strlen("https://")));
-	*ret_value = value_put(map, "caCertHashes", ca_hashes(creation->ctx));
+	return value_put(map, "caCertHashes", ca_hashes(ctx));
+}
+
+static int created(struct op *inner, void *impl, struct value **ret_value, struct error *err)
+{
+	const struct creation *creation = op_impl(inner);
+	int64_t ttl = creation->description.ttl_s;
+
 	(void)impl;
 	(void)err;
+	history_add(creation->ctx->history, "Created", "bootstrap-tokens",
+		    "bootstrap token %s%s%s, on request", creation->token.id,
+		    creation->marks.node ? " for node " : "",
+		    creation->marks.node ? creation->marks.node : "");
+	*ret_value = joining(creation->ctx, &creation->token, ttl > 0 ? creation->now + ttl : 0);
 	return 0;
 }
 
@@ -156,97 +173,240 @@ static int needs_control_plane(const struct context *ctx, struct error *err)
 	return 0;
 }
 
+static bool is_once(const struct actions_token *request)
+{
+	return request->node || request->single_use;
+}
+
+/* What the request asks for has to make sense together. */
+static int check_request(const struct actions_token *request, struct error *err)
+{
+	STRV_FOREACH(usage, request->usages) {
+		if (strcmp(usage, "signing") != 0 && strcmp(usage, "authentication") != 0)
+			return error_set(err, ERROR_CONFIG, -EINVAL,
+					 "usage %.32s: must be signing or authentication", usage);
+	}
+	STRV_FOREACH(group, request->groups) {
+		if (!token_group_is_valid(group))
+			return error_set(err, ERROR_CONFIG, -EINVAL,
+					 "group %s: must be like system:bootstrappers:NAME", group);
+		if (!is_once(request) && strcmp(group, KUBE_GROUP_TOKEN_NODE) == 0)
+			return error_set(err, ERROR_CONFIG, -EINVAL,
+					 "group %s is for tokens of one node: say which (--node), "
+					 "or --single-use",
+					 group);
+	}
+	if (request->groups->count > 0 && request->usages->count > 0 &&
+	    !strv_contains(request->usages, "authentication"))
+		return error_set(err, ERROR_CONFIG, -EINVAL,
+				 "groups need the usage \"authentication\"");
+	if (!is_once(request))
+		return 0;
+	if (request->groups->count > 0)
+		return error_set(err, ERROR_CONFIG, -EINVAL,
+				 "a token for one node has a group of its own: leave groups out");
+	if (request->usages->count > 0 && !strv_contains(request->usages, "authentication"))
+		return error_set(err, ERROR_CONFIG, -EINVAL,
+				 "a token for one node needs the usage \"authentication\"");
+	if (request->node && !parse_is_dns_subdomain(request->node))
+		return error_set(err, ERROR_CONFIG, -EINVAL,
+				 "node %.64s: is not a name of a node (lower case, a-z, 0-9, -, .)",
+				 request->node);
+	if (request->has_ttl && request->ttl_s == 0)
+		return error_set(err, ERROR_CONFIG, -EINVAL,
+				 "a token for one node has to expire: give it a ttl");
+	return 0;
+}
+
+static char *describe_once(const struct actions_token *request)
+{
+	if (request->description)
+		return xstrdup(request->description);
+	if (request->node)
+		return xasprintf("joins node %s, once", request->node);
+	return request->single_use ? xstrdup("joins one node, once") : NULL;
+}
+
+static void describe(const struct actions_token *request, struct creation *creation)
+{
+	struct role_token *description = &creation->description;
+	const char *group = is_once(request) ? KUBE_GROUP_TOKEN_NODE : KUBE_GROUP_TOKEN_DEFAULT;
+
+	creation->marks.single_use = is_once(request);
+	creation->marks.node = xstrdup(request->node);
+	description->ttl_s = request->has_ttl	? request->ttl_s
+			     : is_once(request) ? DEFAULT_TTL_ONCE_S
+						: DEFAULT_TTL_S;
+	description->description = describe_once(request);
+	strv_copy(&description->usages, request->usages);
+	if (request->usages->count == 0) {
+		strv_add(&description->usages, "signing");
+		strv_add(&description->usages, "authentication");
+	}
+	strv_copy(&description->groups, request->groups);
+	if (request->groups->count == 0 && strv_contains(&description->usages, "authentication"))
+		strv_add(&description->groups, group);
+}
+
 struct op *actions_token_create(struct context *ctx, const struct actions_token *request,
 				struct error *err)
 {
 	struct creation *creation;
 
-	if (needs_control_plane(ctx, err) < 0)
+	if (needs_control_plane(ctx, err) < 0 || check_request(request, err) < 0)
 		return NULL;
-	STRV_FOREACH(group, request->groups) {
-		if (token_group_is_valid(group))
-			continue;
-		error_set(err, ERROR_CONFIG, -EINVAL,
-			  "group %s: must be like system:bootstrappers:NAME", group);
-		return NULL;
-	}
 	creation = NEW(struct creation);
 	creation->ctx = ctx;
 	token_generate(&creation->token);
 	creation->now = clock_wall(ctx->clock);
-	creation->description.ttl_s = request->ttl_s < 0 ? DEFAULT_TTL_S : request->ttl_s;
-	creation->description.description = xstrdup(request->description);
-	strv_copy(&creation->description.usages, request->usages);
-	if (request->usages->count == 0) {
-		strv_add(&creation->description.usages, "signing");
-		strv_add(&creation->description.usages, "authentication");
-	}
-	strv_copy(&creation->description.groups, request->groups);
-	if (request->groups->count == 0)
-		strv_add(&creation->description.groups, KUBE_GROUP_TOKEN_DEFAULT);
+	describe(request, creation);
 	return op_new_then(ctx->loop, &create_kind, NULL,
 			   task_op_new(ctx->loop, create_stages, creation, creation_free), created);
 }
 
 /* List. */
 
-static char *data_text(const struct value *secret, const char *key)
+static struct value *put_text(struct value *map, const char *name, const char *text)
 {
-	const char *encoded = value_string(value_at(secret, "data", key));
-	_cleanup_(buf_done) struct buf text = BUF_INIT(64 * KIB);
-
-	if (!encoded || hmac_base64_decode(encoded, strlen(encoded), &text) < 0)
-		return NULL;
-	return buf_take(&text);
+	return text && text[0] ? value_put(map, name, value_new_string(text)) : map;
 }
 
-static struct value *put_text(struct value *map, const char *name, const struct value *secret,
-			      const char *key)
+static struct value *list_of(const struct strv *texts)
 {
-	_cleanup_free_ char *text = data_text(secret, key);
+	struct value *list = value_new_list();
 
-	return text ? value_put(map, name, value_new_string(text)) : map;
+	STRV_FOREACH(text, texts)
+		list = value_append(list, value_new_string(text));
+	return list;
 }
 
-static struct value *listed(const struct value *secret)
+static struct value *listed(const struct token_secret *secret)
 {
-	static const char *const usages[] = { "signing", "authentication" };
-	_cleanup_free_ char *groups = data_text(secret, "auth-extra-groups");
-	_cleanup_(strv_done) struct strv group_list = STRV_INIT;
-	struct value *map = value_new_map(), *used = value_new_list(), *list = value_new_list();
+	_cleanup_(secret_unref) struct secret *text = token_text(&secret->token);
+	struct value *map = value_new_map();
+	char expiration[32];
 
-	map = put_text(map, "id", secret, "token-id");
-	map = put_text(map, "expiration", secret, "expiration");
-	map = put_text(map, "description", secret, "description");
-	for (size_t i = 0; i < ARRAY_SIZE(usages); i++) {
-		_cleanup_free_ char *key = xasprintf("usage-bootstrap-%s", usages[i]);
-		_cleanup_free_ char *text = data_text(secret, key);
-
-		if (text && strcmp(text, "true") == 0)
-			used = value_append(used, value_new_string(usages[i]));
+	map = value_put(map, "token", value_new_string(secret_bytes(text)));
+	map = value_put(map, "id", value_new_string(secret->token.id));
+	if (secret->expiration > 0) {
+		format_time(secret->expiration, expiration);
+		map = value_put(map, "expiration", value_new_string(expiration));
 	}
-	if (groups)
-		strv_split(&group_list, groups, ',');
-	STRV_FOREACH(group, &group_list)
-		list = value_append(list, value_new_string(group));
-	map = value_put(map, "usages", used);
-	return value_put(map, "groups", list);
+	map = put_text(map, "description", secret->description);
+	map = put_text(map, "node", secret->node);
+	map = put_text(map, "used", secret->request);
+	if (secret->single_use)
+		map = value_put(map, "singleUse", value_new_bool(true));
+	map = value_put(map, "usages", list_of(&secret->usages));
+	return value_put(map, "groups", list_of(&secret->groups));
 }
 
+static int needs_tokens(const struct context *ctx, struct error *err)
+{
+	int r = needs_control_plane(ctx, err);
+
+	if (r < 0)
+		return r;
+	if (objects_count(ctx->objects, TOKEN_SECRETS) < 0)
+		return error_set(err, ERROR_NETWORK, -EAGAIN, "the API server cannot be seen now");
+	return 0;
+}
+
+/* A Secret with which nobody can authenticate is no token. */
 struct op *actions_token_list(struct context *ctx, struct error *err)
 {
-	const struct cache *cache;
 	struct value *list;
+
+	if (needs_tokens(ctx, err) < 0)
+		return NULL;
+	list = value_new_list();
+	for (int i = 0; i < objects_count(ctx->objects, TOKEN_SECRETS); i++) {
+		_cleanup_(token_secret_done) struct token_secret secret = { 0 };
+
+		if (token_secret_read(objects_item(ctx->objects, TOKEN_SECRETS, i), &secret))
+			list = value_append(list, listed(&secret));
+	}
+	return op_new_done(ctx->loop, list);
+}
+
+/* Delete. */
+
+enum { ID_LENGTH = 6 };
+
+struct deletion {
+	struct history *history;
+	char id[ID_LENGTH + 1];
+};
+
+static int deleted(struct op *inner, void *impl, struct value **ret_value, struct error *err)
+{
+	const struct deletion *deletion = impl;
+
+	if (!op_value(inner))
+		return error_set(err, ERROR_CONFIG, -ENOENT, "there is no bootstrap token %s",
+				 deletion->id);
+	history_add(deletion->history, "Deleted", "bootstrap-tokens",
+		    "bootstrap token %s, on request", deletion->id);
+	*ret_value = value_put(value_new_map(), "id", value_new_string(deletion->id));
+	return 0;
+}
+
+static const struct op_kind delete_kind = { .name = "delete a token", .free = free };
+
+static bool is_id(const char *id, size_t length)
+{
+	return length == ID_LENGTH &&
+	       strspn(id, "abcdefghijklmnopqrstuvwxyz0123456789") >= ID_LENGTH;
+}
+
+struct op *actions_token_delete(struct context *ctx, const char *id, struct error *err)
+{
+	_cleanup_free_ char *path = NULL;
+	struct deletion *deletion;
 
 	if (needs_control_plane(ctx, err) < 0)
 		return NULL;
-	cache = objects_cache(ctx->objects, TOKEN_SECRETS);
-	if (!cache || !cache_is_synced(cache)) {
-		error_set(err, ERROR_NETWORK, -EAGAIN, "the API server cannot be seen now");
+	if (!is_id(id, strcspn(id, "."))) {
+		error_set(err, ERROR_CONFIG, -EINVAL,
+			  "a token begins with six characters of a-z and 0-9; agentctl token list "
+			  "shows them");
 		return NULL;
 	}
-	list = value_new_list();
-	for (size_t i = 0; i < cache_count(cache); i++)
-		list = value_append(list, listed(cache_item(cache, i)));
-	return op_new_done(ctx->loop, list);
+	deletion = NEW(struct deletion);
+	deletion->history = ctx->history;
+	memcpy(deletion->id, id, ID_LENGTH);
+	path = xasprintf(KUBE_SYSTEM_SECRETS "/" KUBE_TOKEN_SECRET_PREFIX "%s", deletion->id);
+	return op_new_then(ctx->loop, &delete_kind, deletion, kube_delete(ctx->kube, path),
+			   deleted);
+}
+
+/* Rotate. */
+
+static int rotated(struct op *inner, void *impl, struct value **ret_value, struct error *err)
+{
+	int64_t expiration;
+	const struct token *token = rotation_made(inner, &expiration);
+
+	if (!token)
+		return error_set(err, ERROR_PENDING, -EAGAIN,
+				 "another agent has just rotated the token: see agentctl token "
+				 "list");
+	*ret_value = joining(impl, token, expiration);
+	return 0;
+}
+
+static const struct op_kind rotate_kind = { .name = "rotate the token" };
+
+struct op *actions_token_rotate(struct context *ctx, struct error *err)
+{
+	if (needs_tokens(ctx, err) < 0)
+		return NULL;
+	if (!ctx->role->rotation.rotate) {
+		error_set(err, ERROR_CONFIG, -EINVAL,
+			  "no rotation is wanted: set bootstrapTokens: {rotate: true} in the role, "
+			  "or make a token with agentctl token create");
+		return NULL;
+	}
+	return op_new_then(ctx->loop, &rotate_kind, ctx,
+			   rotation_run(ctx, &ctx->role->rotation, true), rotated);
 }

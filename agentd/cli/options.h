@@ -36,6 +36,7 @@ enum {
 	OPTIONS_TOKEN = 1 << 4,
 	OPTIONS_HIDDEN = 1 << 5, /* not in the usage text */
 	OPTIONS_HOLD = 1 << 10,
+	OPTIONS_JOIN = 1 << 6,
 };
 
 struct options {
@@ -47,6 +48,9 @@ struct options {
 	/* token create */
 	const char *ttl, *description;
 	struct strv usages, groups;
+	const char *node;
+	bool single_use;
+	/* token create, token rotate */
 	bool print_join_command, role_file, cloud_init;
 	/* hold */
 	const char *hold_for;

@@ -523,10 +523,16 @@ static char *joined(const struct value *list)
 	return text;
 }
 
+static const char *or_none(const char *text)
+{
+	return *text ? text : "<none>";
+}
+
+/* kubeadm's columns; the secret half is there where the daemon shows it. */
 void show_tokens(const struct render *render, const struct value *answer)
 {
-	static const char *const columns[] = { "ID",	 "TTL",		"EXPIRES", "USAGES",
-					       "GROUPS", "DESCRIPTION", NULL };
+	static const char *const columns[] = { "TOKEN",	      "TTL",	      "EXPIRES", "USAGES",
+					       "DESCRIPTION", "EXTRA GROUPS", NULL };
 	_cleanup_(render_table_free) struct render_table *table = NULL;
 	const struct value *tokens = value_get(answer, "tokens");
 
@@ -536,17 +542,18 @@ void show_tokens(const struct render *render, const struct value *answer)
 		_cleanup_free_ char *usages = joined(value_get(token, "usages"));
 		_cleanup_free_ char *groups = joined(value_get(token, "groups"));
 		const char *expires = text_of(token, "expiration");
-		char ttl[32] = "forever";
+		char ttl[32] = "<forever>";
 		int64_t then;
 
 		if (*expires && parse_time(expires, &then) == 0)
 			render_seconds(then - render->now, ttl);
-		render_table_cell(table, TONE_PLAIN, text_of(token, "id"));
+		render_table_cell(table, TONE_PLAIN,
+				  value_string_or(value_get(token, "token"), text_of(token, "id")));
 		render_table_cell(table, TONE_PLAIN, ttl);
-		render_table_cell(table, TONE_PLAIN, *expires ? expires : "never");
-		render_table_cell(table, TONE_PLAIN, usages);
-		render_table_cell(table, TONE_PLAIN, groups);
-		render_table_cell(table, TONE_PLAIN, text_of(token, "description"));
+		render_table_cell(table, TONE_PLAIN, *expires ? expires : "<never>");
+		render_table_cell(table, TONE_PLAIN, or_none(usages));
+		render_table_cell(table, TONE_PLAIN, or_none(text_of(token, "description")));
+		render_table_cell(table, TONE_PLAIN, or_none(groups));
 	}
 	render_table_print(table);
 	if (value_count(tokens) == 0)

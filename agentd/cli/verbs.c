@@ -240,6 +240,9 @@ static int token_create_run(const struct verb_call *call)
 	parameters = put_text(parameters, "description", options->description);
 	parameters = put_list(parameters, "usages", &options->usages);
 	parameters = put_list(parameters, "groups", &options->groups);
+	parameters = put_text(parameters, "node", options->node);
+	if (options->single_use)
+		parameters = value_put(parameters, "singleUse", value_new_bool(true));
 	r = client_ask(options, call->verb->method, parameters, &token);
 	if (r == 0)
 		show_new_token(call, token);
@@ -259,6 +262,30 @@ static int token_list_run(const struct verb_call *call)
 	else
 		show_tokens(call->render, tokens);
 	return STATUS_OK;
+}
+
+static int token_rotate_run(const struct verb_call *call)
+{
+	_cleanup_(value_unref) struct value *token = NULL;
+	int r;
+
+	r = client_ask(call->options, call->verb->method, NULL, &token);
+	if (r == 0)
+		show_new_token(call, token);
+	return r;
+}
+
+static int token_delete_run(const struct verb_call *call)
+{
+	struct value *parameters = put_text(value_new_map(), "id", call->argument);
+	_cleanup_(value_unref) struct value *reply = NULL;
+	int r;
+
+	r = client_ask(call->options, call->verb->method, parameters, &reply);
+	if (r == 0)
+		fprintf(call->render->out, "bootstrap token \"%s\" deleted\n",
+			value_string_or(value_get(reply, "id"), ""));
+	return r;
 }
 
 static int version_run(const struct verb_call *call)
@@ -300,8 +327,9 @@ static const char *const hold_parameters[] = { "what", "for", NULL };
 static const char *const release_parameters[] = { "what", NULL };
 static const char *const role_set_parameters[] = { "text", "name", NULL };
 static const char *const token_parameters[] = {
-	"ttl", "description", "usages", "groups", NULL
+	"ttl", "description", "usages", "groups", "node", "singleUse", NULL
 };
+static const char *const id_parameters[] = { "id", NULL };
 
 const struct verb verb_table[] = {
 	{ "status", NULL, "Status", false, none,
@@ -332,11 +360,17 @@ const struct verb verb_table[] = {
 	  0, role_set_run,
 	  "give this host a role; - reads standard input" },
 	{ "token create", NULL, "TokenCreate", false, token_parameters,
-	  OPTIONS_OUTPUT | OPTIONS_TOKEN, token_create_run,
+	  OPTIONS_OUTPUT | OPTIONS_TOKEN | OPTIONS_JOIN, token_create_run,
 	  "make a bootstrap token for nodes that are to join, and print it" },
 	{ "token list", NULL, "TokenList", false, none,
 	  OPTIONS_OUTPUT | OPTIONS_HEADERS, token_list_run,
-	  "list the bootstrap tokens, without their secrets" },
+	  "list the bootstrap tokens; as root with their secrets" },
+	{ "token delete", "TOKEN", "TokenDelete", false, id_parameters,
+	  0, token_delete_run,
+	  "delete a bootstrap token, by its id or as a whole" },
+	{ "token rotate", NULL, "TokenRotate", false, none,
+	  OPTIONS_OUTPUT | OPTIONS_JOIN, token_rotate_run,
+	  "replace the token that the rotation keeps alive, and print the new one" },
 	{ "version", NULL, "Version", false, none,
 	  OPTIONS_OUTPUT, version_run,
 	  "print the versions of agentctl and agentd" },

@@ -124,7 +124,9 @@ static void task_ended(struct task *task, const struct error *error, void *userd
 	} else {
 		row->error = *error;
 		row->failures++;
-		wait = backoff_next(&row->backoff, error, next_random(engine));
+		wait = engine->generation_reached == engine->generation
+			   ? backoff_next(&row->backoff, error, next_random(engine))
+			   : backoff_next_joining(&row->backoff, error, next_random(engine));
 		row->next_try_ns = wait == UINT64_MAX ? UINT64_MAX : engine_now_ns(engine) + wait;
 		engine_log(row, row->failures > 3 ? LOG_DEBUG : LOG_WARNING, stage, error->message);
 	}

@@ -81,13 +81,18 @@ static const char types[] =
     "# A resource that must be in sync before.\n"
     "type Need (name: string, verdict: string)\n"
     "\n"
-    "# A bootstrap token without its secret. expiration is absent where it never expires.\n"
+    "# A bootstrap token. token is the whole of it, for uid 0 only. expiration is absent where it\n"
+    "# never expires. node: only this one may join, once; used: the request that it served for.\n"
     "type Token (\n"
+    "  token: ?string,\n"
     "  id: string,\n"
     "  expiration: ?string,\n"
     "  usages: []string,\n"
     "  description: ?string,\n"
-    "  groups: ?[]string\n"
+    "  groups: ?[]string,\n"
+    "  node: ?string,\n"
+    "  singleUse: ?bool,\n"
+    "  used: ?string\n"
     ")\n";
 
 static const char errors[] =

@@ -24,12 +24,18 @@ struct methods_call {
 	struct value *(*finish)(const struct value *result); /* what op gave as a reply */
 	void (*done)(struct methods_call *call, void *userdata);
 	void *userdata;
+	bool may_change; /* the peer may call more than METHODS_READ */
 	bool answered, is_stream;
 };
 
 const struct methods_hooks *methods_call_hooks(const struct methods_call *call)
 {
 	return call->hooks;
+}
+
+bool methods_call_may_change(const struct methods_call *call)
+{
+	return call->may_change;
 }
 
 void methods_call_answer(struct methods_call *call, struct value *parameters)
@@ -196,21 +202,6 @@ static void set_role_handle(struct methods_call *call, const void *target)
 		methods_call_fail(call, &err);
 }
 
-/* clang-format off */
-static const struct decode_row token_create_rows[] = {
-	{ "ttl", DECODE_SECONDS, DECODE_FIELD(struct methods_token, ttl_s),
-	  .help = "how long it is good for; 0s = for ever", .standard = "24h0m0s" },
-	{ "description", DECODE_STRING, DECODE_FIELD(struct methods_token, description),
-	  .help = "for people" },
-	{ "usages", DECODE_STRINGS, DECODE_FIELD(struct methods_token, usages),
-	  .help = "signing, authentication", .standard = "signing, authentication" },
-	{ "groups", DECODE_STRINGS, DECODE_FIELD(struct methods_token, groups),
-	  .help = "groups that it authenticates as",
-	  .standard = "system:bootstrappers:kubeadm:default-node-token" },
-	{},
-};
-/* clang-format on */
-
 struct value *methods_copy_keys(const struct value *map, const char *const *keys)
 {
 	struct value *copy = value_new_map();
@@ -222,42 +213,6 @@ struct value *methods_copy_keys(const struct value *map, const char *const *keys
 			copy = value_put(copy, *keys, value_ref(child));
 	}
 	return copy;
-}
-
-static struct value *token_create_finish(const struct value *result)
-{
-	static const char *const keys[] = { "token",	"id",		"expiration",
-					    "endpoint", "caCertHashes", NULL };
-
-	return methods_copy_keys(result, keys);
-}
-
-static void token_create_handle(struct methods_call *call, const void *target)
-{
-	const struct methods_hooks *hooks = call->hooks;
-	struct error err = ERROR_INIT;
-
-	methods_call_await(call, hooks->token_create(target, hooks->userdata, &err),
-			   token_create_finish, &err);
-}
-
-static struct value *token_list_finish(const struct value *result)
-{
-	static const char *const keys[] = { "id",	   "expiration", "usages",
-					    "description", "groups",	 NULL };
-	struct value *tokens = value_new_list();
-
-	VALUE_FOREACH(i, result)
-		tokens = value_append(tokens, methods_copy_keys(value_item(result, i), keys));
-	return value_put(value_new_map(), "tokens", tokens);
-}
-
-static void token_list_handle(struct methods_call *call, const void *target)
-{
-	const struct methods_hooks *hooks = call->hooks;
-	struct error err = ERROR_INIT;
-
-	methods_call_await(call, hooks->token_list(hooks->userdata, &err), token_list_finish, &err);
 }
 
 static void version_handle(struct methods_call *call, const void *target)
@@ -292,13 +247,20 @@ const struct method methods_table[] = {
 	{ "SetRole",     METHODS_CHANGE, false, set_role_rows,     set_role_handle,
 	  "(text: string, name: ?string)", "()",
 	  "Gives the host a role: the text of a role file. Answers once it is accepted and on disk" },
-	{ "TokenCreate", METHODS_CHANGE, false, token_create_rows, token_create_handle,
-	  "(ttl: ?string, description: ?string, usages: ?[]string, groups: ?[]string)",
+	{ "TokenCreate", METHODS_CHANGE, false, methods_token_create_rows, methods_token_create,
+	  "(ttl: ?string, description: ?string, usages: ?[]string, groups: ?[]string, "
+	  "node: ?string, singleUse: ?bool)",
 	  INTERFACE_TOKEN,
 	  "Makes a bootstrap token for nodes that are to join, and says all that joining takes" },
-	{ "TokenList",   METHODS_READ,   false, NULL,              token_list_handle,
+	{ "TokenList",   METHODS_READ,   false, NULL,              methods_token_list,
 	  "()", "(tokens: []Token)",
-	  "The cluster's bootstrap tokens, without their secrets" },
+	  "The cluster's bootstrap tokens; with their secrets for uid 0 only" },
+	{ "TokenDelete", METHODS_CHANGE, false, methods_token_delete_rows, methods_token_delete,
+	  "(id: string)", "(id: string)",
+	  "Deletes a bootstrap token, by its id or as a whole" },
+	{ "TokenRotate", METHODS_CHANGE, false, NULL,              methods_token_rotate,
+	  "()", INTERFACE_TOKEN,
+	  "Replaces the token that the rotation keeps alive, at once" },
 	{ "Version",     METHODS_READ,   false, NULL,              version_handle,
 	  "()", "(version: string)",
 	  "The version of agentd" },
@@ -426,14 +388,17 @@ static const char *wrong_parameter(const struct decode_row *rows, const struct v
 	return "";
 }
 
-/* Room for the decoded parameters of any method. */
-union target {
-	struct explain explain;
-	struct set_role set_role;
-	struct methods_token token;
-	struct methods_hold hold;
-	struct get_description get_description;
-};
+/* Room for the decoded parameters of a method. */
+static void *new_target(const struct decode_row *rows)
+{
+	size_t size = 1;
+
+	for (const struct decode_row *row = rows; row->key; row++) {
+		size = MAX(size, row->offset + row->width);
+		size = MAX(size, row->present_offset + sizeof(bool));
+	}
+	return xcalloc(1, size);
+}
 
 static void decode_and_handle(struct methods_call *call, const struct method *method)
 {
@@ -442,18 +407,16 @@ static void decode_and_handle(struct methods_call *call, const struct method *me
 	const struct decode_options options = { .strict = true, .class = ERROR_CONFIG };
 	const struct value *parameters = call->call->parameters;
 	struct error err = ERROR_INIT;
-	union target target = { 0 };
+	_cleanup_free_ void *target = new_target(rows);
 	int r;
 
-	if (rows == token_create_rows)
-		target.token.ttl_s = -1;
-	r = decode_map(rows, parameters, &options, &target, &err);
+	r = decode_map(rows, parameters, &options, target, &err);
 	if (r < 0)
 		fail_with_text(call, VARLINK_INVALID_PARAMETER, "parameter",
 			       wrong_parameter(rows, parameters));
 	else
-		method->handle(call, &target);
-	decode_free(rows, &target);
+		method->handle(call, target);
+	decode_free(rows, target);
 }
 
 struct methods_call *methods_serve(const struct methods_hooks *hooks,
@@ -472,6 +435,7 @@ struct methods_call *methods_serve(const struct methods_hooks *hooks,
 		.call = varlink_call,
 		.done = done,
 		.userdata = userdata,
+		.may_change = allowed[METHODS_CHANGE],
 	};
 	/* Who may not even read is told nothing about what there is. */
 	if (!allowed[METHODS_READ]) {

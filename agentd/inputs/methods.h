@@ -21,9 +21,12 @@
 
 /* Parameters of TokenCreate. */
 struct methods_token {
-	int64_t ttl_s;		    /* 0 = never expires; -1 = the default */
+	int64_t ttl_s; /* 0 = never expires */
+	bool has_ttl;
 	char *description;	    /* or NULL */
 	struct strv usages, groups; /* empty = the defaults */
+	char *node;		    /* for this one only, or NULL */
+	bool single_use;
 };
 
 /* Parameters of Hold. */
@@ -81,9 +84,14 @@ struct methods_hooks {
 	 * call returns. */
 	struct op *(*token_create)(const struct methods_token *params, void *userdata,
 				   struct error *err);
-	/* Completes with a list of {id, expiration, usages, description, groups}; whatever else is
-	 * in it, such as a secret, is left out of the answer. */
+	/* Completes with a list of {id, token, expiration, usages, description, groups, node,
+	 * singleUse, used}; token is for peers of METHODS_CHANGE only, and whatever else is in it
+	 * is left out of the answer. */
 	struct op *(*token_list)(void *userdata, struct error *err);
+	/* id, or the whole token. Completes with {id}. */
+	struct op *(*token_delete)(const char *id, void *userdata, struct error *err);
+	/* Completes like token_create. */
+	struct op *(*token_rotate)(void *userdata, struct error *err);
 	void *userdata;
 };
 

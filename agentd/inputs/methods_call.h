@@ -9,6 +9,8 @@ const struct methods_hooks *methods_call_hooks(const struct methods_call *call);
 /* Answers at once, with what the method says or with why not; consumes parameters. */
 void methods_call_answer(struct methods_call *call, struct value *parameters);
 void methods_call_fail(struct methods_call *call, const struct error *err);
+/* Whether the peer may call METHODS_CHANGE; what a reader is not to see depends on it. */
+bool methods_call_may_change(const struct methods_call *call);
 /* Answers when an op is done: by finish, which makes the reply of its value (NULL = empty). op NULL
  * = it failed by err. */
 void methods_call_await(struct methods_call *call, struct op *op,
@@ -22,3 +24,10 @@ extern const struct decode_row methods_hold_rows[]; /* of struct methods_hold */
 extern const struct decode_row methods_release_rows[];
 void methods_hold(struct methods_call *call, const void *target);
 void methods_release(struct methods_call *call, const void *target);
+/* methods_token.c */
+extern const struct decode_row methods_token_create_rows[]; /* of struct methods_token */
+extern const struct decode_row methods_token_delete_rows[];
+void methods_token_create(struct methods_call *call, const void *target);
+void methods_token_list(struct methods_call *call, const void *target);
+void methods_token_delete(struct methods_call *call, const void *target);
+void methods_token_rotate(struct methods_call *call, const void *target);

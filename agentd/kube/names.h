@@ -60,10 +60,13 @@
 #define KUBE_GROUP_NODES	 "system:nodes"
 #define KUBE_GROUP_BOOTSTRAPPERS "system:bootstrappers"
 #define KUBE_GROUP_TOKEN_DEFAULT "system:bootstrappers:kubeadm:default-node-token"
-#define KUBE_GROUP_AGENTD	 "agentd:control-plane"
-#define KUBE_USER_AGENTD_PREFIX	 "agentd:"
-#define KUBE_USER_NODE_PREFIX	 "system:node:"
-#define KUBE_USER_ANONYMOUS	 "system:anonymous"
+/* Of tokens for one node: no auto-approval covers it. */
+#define KUBE_GROUP_TOKEN_NODE	"system:bootstrappers:agentd:node"
+#define KUBE_GROUP_AGENTD	"agentd:control-plane"
+#define KUBE_USER_AGENTD_PREFIX "agentd:"
+#define KUBE_USER_NODE_PREFIX	"system:node:"
+#define KUBE_USER_TOKEN_PREFIX	"system:bootstrap:"
+#define KUBE_USER_ANONYMOUS	"system:anonymous"
 
 /* Labels, taints and annotations. */
 #define KUBE_LABEL_HOSTNAME	 "kubernetes.io/hostname"
@@ -72,3 +75,10 @@
 #define KUBE_LABEL_APP		 "k8s-app"
 #define KUBE_CONFIG_HASH	 "kubernetes.io/config.hash"
 #define KUBE_CONFIG_MIRROR	 "kubernetes.io/config.mirror"
+
+/* On the Secrets of bootstrap tokens: made by the rotation; the node that it is for, the request
+ * that it has been used for, and that it is good for one node. */
+#define KUBE_LABEL_ROTATED	"agentd.io/rotated"
+#define KUBE_ANNOTATION_NODE	"agentd.io/node"
+#define KUBE_ANNOTATION_REQUEST "agentd.io/request"
+#define KUBE_ANNOTATION_ONCE	"agentd.io/single-use"

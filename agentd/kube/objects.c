@@ -295,6 +295,18 @@ const struct cache *objects_cache(const struct objects *objects, const char *col
 	return feed ? feed->cache : NULL;
 }
 
+int objects_count(const struct objects *objects, const char *collection)
+{
+	const struct cache *cache = objects_cache(objects, collection);
+
+	return cache && cache_is_synced(cache) ? (int)cache_count(cache) : -1;
+}
+
+const struct value *objects_item(const struct objects *objects, const char *collection, int index)
+{
+	return cache_item(objects_cache(objects, collection), (size_t)index);
+}
+
 void objects_retry(struct objects *objects)
 {
 	for (size_t i = 0; i < objects->feed_count; i++)

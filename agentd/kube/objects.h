@@ -26,6 +26,10 @@ enum object_state objects_get(const struct objects *objects, const char *collect
 			      const char *name, const struct value **ret);
 /* The cache of a watched collection, for rows that look at all of it; NULL if it is not watched. */
 const struct cache *objects_cache(const struct objects *objects, const char *collection);
+/* All of a watched collection, in order of namespace and name: how many there are, -1 while that is
+ * not known; and each, borrowed until the loop's next round. */
+int objects_count(const struct objects *objects, const char *collection);
+const struct value *objects_item(const struct objects *objects, const char *collection, int index);
 /* Tries at once what waits after a failure: the server is known to be back, or rights were given.
  */
 void objects_retry(struct objects *objects);

@@ -7,7 +7,7 @@
 #include "agentd/kube/client.h"
 #include "common/alloc.h"
 
-#define WATCH_SECONDS 600
+#define WATCH_SECONDS 120
 #define PAUSE_MIN_MS  100
 #define PAUSE_MAX_MS  5000
 #define GOOD_SECONDS  10 /* a watch that lived so long says that the server is well */

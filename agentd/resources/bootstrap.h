@@ -8,6 +8,11 @@
 /* Whether a good client certificate lies on disk, so that only kubelet.conf is to be written. */
 bool bootstrap_has_certificate(const struct context *ctx);
 
+/* The key of a request whose certificate has not come yet. */
+#define BOOTSTRAP_KEY "/var/lib/agentd/pki/kubelet-client.key"
+
+/* Takes another token where there is one now; without any the role's is used. */
+int bootstrap_token_take(struct task *task, struct op *op, struct error *err);
 /* Another host of the node's name, Ready or not, stops the join; with replaceNode one that is not
  * Ready is taken over. */
 struct op *bootstrap_node_get(struct task *task, struct error *err);
@@ -18,6 +23,15 @@ int bootstrap_key_make(struct task *task, struct op *op, struct error *err);
 struct op *bootstrap_csr_post(struct task *task, struct error *err);
 int bootstrap_csr_posted(struct task *task, struct op *op, struct error *err);
 struct op *bootstrap_csr_await(struct task *task, struct error *err);
+/* What an operator should know of the request that is open: IN_SYNC while there is none, or it is
+ * young; else UNKNOWN with the reason CSRPending or CSRNotIssued. */
+enum verdict bootstrap_request_observe(struct context *ctx, const struct resource *row,
+				       struct why *why);
+/* When to look at it; 0 = there is none. */
+int64_t bootstrap_request_due(struct context *ctx, const struct resource *row);
+/* One word for what the last try failed of (TokenExpired, CSRDenied, CSRNotIssued); NULL = nothing
+ * of that kind. */
+const char *bootstrap_trouble(const struct context *ctx);
 int bootstrap_csr_collect(struct task *task, struct op *op, struct error *err);
 /* With its certificate the key lies in the kubelet's folder: another join makes another one. */
 int bootstrap_key_remove(struct task *task, struct op *op, struct error *err);

@@ -71,24 +71,23 @@ static struct value *fill_kubelet_config(const struct context *ctx, const struct
 			    CONFIG_HASH);
 }
 
-/* cluster-info is signed at once, for every token of the role that lives in the cluster: the
+/* cluster-info is signed at once, for every token that lives in the cluster, whoever made it: the
  * controller would write the same bytes, only later. */
-static struct value *sign(const struct context *ctx, const struct role *role, struct value *base)
+static struct value *sign(const struct context *ctx, struct value *base)
 {
 	const char *text = value_string(value_at(base, "data", "kubeconfig"));
 
-	for (size_t i = 0; i < role->tokens.count; i++) {
-		_cleanup_(token_done) struct token token = { 0 };
+	for (int i = 0; i < objects_count(ctx->objects, TOKEN_SECRETS); i++) {
+		_cleanup_(token_secret_done) struct token_secret token = { 0 };
 		_cleanup_(buf_done) struct buf signature = BUF_INIT(FILES_CAP);
 		_cleanup_free_ char *key = NULL;
 		struct error err = ERROR_INIT;
 
-		if (token_parse(role->tokens.items[i].token, &token, &err) < 0 ||
-		    !strv_contains(&role->tokens.items[i].usages, "signing") ||
-		    !token_secret_is_live(ctx, token.id) ||
-		    jws_sign(&token, text, strlen(text), &signature, &err) < 0)
+		if (!token_secret_read(objects_item(ctx->objects, TOKEN_SECRETS, i), &token) ||
+		    !token_secret_signs(&token) || !token_secret_is_live(&token, ctx->now) ||
+		    jws_sign(&token.token, text, strlen(text), &signature, &err) < 0)
 			continue;
-		key = xasprintf(KUBE_JWS_PREFIX "%s", token.id);
+		key = xasprintf(KUBE_JWS_PREFIX "%s", token.token.id);
 		base = value_put_at(base, value_new_string(signature.data), "data", key);
 	}
 	return base;
@@ -109,7 +108,7 @@ static struct value *fill_cluster_info(const struct context *ctx, const struct r
 	}
 	(void)kubeconfig_write_cluster_info(server, ca.data, &text);
 	base = value_put_at(base, value_new_string(text.data), "data", "kubeconfig");
-	return sign(ctx, role, base);
+	return sign(ctx, base);
 }
 
 /* clang-format off */
@@ -138,11 +137,11 @@ static const struct object rbac[] = {
 	RBAC("ClusterRole", "", "kubeadm:get-nodes", KUBE_CLUSTER_ROLES),
 	RBAC("ClusterRoleBinding", "", "kubeadm:get-nodes", KUBE_CLUSTER_ROLE_BINDINGS),
 	RBAC("ClusterRoleBinding", "", "kubeadm:kubelet-bootstrap", KUBE_CLUSTER_ROLE_BINDINGS),
-	RBAC("ClusterRoleBinding", "", "kubeadm:node-autoapprove-bootstrap", KUBE_CLUSTER_ROLE_BINDINGS),
+	RBAC("ClusterRoleBinding", "", "agentd:node-bootstrapper", KUBE_CLUSTER_ROLE_BINDINGS),
 	RBAC("ClusterRoleBinding", "", "kubeadm:node-autoapprove-certificate-rotation", KUBE_CLUSTER_ROLE_BINDINGS),
 	RBAC("ClusterRoleBinding", "", "kubeadm:apiserver-kubelet-client", KUBE_CLUSTER_ROLE_BINDINGS),
 	RBAC("Role", KUBE_PUBLIC, "kubeadm:bootstrap-signer-clusterinfo", KUBE_PUBLIC_ROLES),
-	RBAC("RoleBinding", KUBE_PUBLIC, "kubeadm:bootstrap-signer-clusterinfo", KUBE_PUBLIC_ROLE_BINDINGS),
+	RBAC("ClusterRoleBinding", "", "agentd:get-nodes", KUBE_CLUSTER_ROLE_BINDINGS),
 };
 
 /* Binding a role that is not there yet is denied to who may not bind everything. */
@@ -152,11 +151,11 @@ const struct resource cluster_config_rows[] = {
 	RIGHT(4, "clusterrole/kubeadm:get-nodes"),
 	RIGHT(5, "clusterrolebinding/kubeadm:get-nodes", "clusterrole/kubeadm:get-nodes"),
 	RIGHT(6, "clusterrolebinding/kubeadm:kubelet-bootstrap"),
-	RIGHT(7, "clusterrolebinding/kubeadm:node-autoapprove-bootstrap"),
+	RIGHT(7, "clusterrolebinding/agentd:node-bootstrapper"),
 	RIGHT(8, "clusterrolebinding/kubeadm:node-autoapprove-certificate-rotation"),
 	RIGHT(9, "clusterrolebinding/kubeadm:apiserver-kubelet-client"),
 	RIGHT(10, "role/kube-public/kubeadm:bootstrap-signer-clusterinfo"),
-	RIGHT(11, "rolebinding/kube-public/kubeadm:bootstrap-signer-clusterinfo", "role/kube-public/kubeadm:bootstrap-signer-clusterinfo"),
+	RIGHT(11, "clusterrolebinding/agentd:get-nodes", "clusterrole/kubeadm:get-nodes"),
 	RIGHT(0, "role/kube-system/kubeadm:nodes-kubeadm-config"),
 	RIGHT(1, "rolebinding/kube-system/kubeadm:nodes-kubeadm-config", "role/kube-system/kubeadm:nodes-kubeadm-config"),
 	RIGHT(2, "role/kube-system/kubeadm:kubelet-config"),
@@ -179,7 +178,7 @@ static void tokens_of_info(struct context *ctx, const struct resource *row,
 /* clang-format off */
 const struct resource cluster_info_rows[] = {
 	{ .name = "configmap/kube-public/cluster-info",
-	  .title = "what a joining node reads first, signed for the role's tokens",
+	  .title = "what a joining node reads first, signed for every token that lives",
 	  .roles = FOR_CONTROL_PLANE, .class = CLASS_CLUSTER_OBJECTS, .data = &cluster_info,
 	  .needs = { "apiserver", "bootstrap-tokens" },
 	  .triggers = { ON_LIST(object_triggers), READS_LIST(tokens_of_info) },

@@ -5,6 +5,7 @@
 
 #include "agentd/facts.h"
 #include "agentd/resources.h"
+#include "agentd/resources/bootstrap.h"
 #include "agentd/resources/files.h"
 #include "common/alloc.h"
 #include "common/file.h"
@@ -33,8 +34,12 @@ static enum verdict discovery_observe(struct context *ctx, const struct resource
 
 	wanted_digest(ctx->role, wanted);
 	if (facts_cluster(ctx, &cluster) == 0) {
+		const char *trouble = ledger_note(ctx->ledger, row->name, "trouble");
+
 		why_set(why, "the cluster at %s is not known yet",
 			ctx->role->join.endpoint ? ctx->role->join.endpoint : ctx->role->join.file);
+		if (trouble)
+			why_reason(why, trouble);
 		return DRIFTED;
 	}
 	if (!found || strcmp(found, wanted) != 0) {
@@ -76,6 +81,11 @@ static int discovery_keep(struct task *task, struct op *op, struct error *err)
 	const char *slow = ledger_note(ctx->ledger, "discovery", "slow");
 	int r;
 
+	/* A token that is of no use is not waited for: that has to be said. */
+	ledger_set_note(ctx->ledger, "discovery", "trouble",
+			error && error->code == -EKEYEXPIRED ? "TokenExpired" : NULL);
+	if (error && error->code == -EKEYEXPIRED)
+		return op_result(op, err);
 	if (error) {
 		bool first_minutes =
 		    clock_ns(ctx->clock) - task_stage_since_ns(task) < 110 * NSEC_PER_SEC;
@@ -105,8 +115,9 @@ static int discovery_keep(struct task *task, struct op *op, struct error *err)
 }
 
 static const struct stage discovery_apply[] = {
+	{ "take the token that is there now", NULL, bootstrap_token_take },
 	{ "find and trust the cluster", discovery_start, discovery_keep, .again_ms = 500,
-	  .timeout_s = 125, .may_fail = true },
+	  .timeout_s = 125, .may_fail = true, .may_stop = true },
 	{ 0 },
 };
 
@@ -164,7 +175,7 @@ static void ca_paths(struct context *ctx, const struct resource *row, struct tri
 const struct resource discovery_rows[] = {
 	{ .name = "discovery", .title = "endpoint and CA of the cluster, found and trusted",
 	  .roles = FOR_WORKER, .needs = { "preflight" },
-	  .triggers = { ON_LIST(discovery_paths) },
+	  .condition = "Joined", .triggers = { ON_LIST(discovery_paths) },
 	  .observe = discovery_observe, .apply = discovery_apply },
 	{ .name = "ca-certificate", .title = "the cluster's CA in caCertPath",
 	  .roles = FOR_WORKER, .class = CLASS_CERTIFICATES, .needs = { "discovery" },

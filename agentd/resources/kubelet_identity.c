@@ -170,7 +170,10 @@ static enum verdict bootstrap_observe(struct context *ctx, const struct resource
 		why_set(why, "kubelet.conf talks to %s, not to %s", config.server, cluster.server);
 		return DRIFTED;
 	}
+	if (verdict == DRIFTED && bootstrap_trouble(ctx))
+		why_reason(why, bootstrap_trouble(ctx));
 	if (verdict == DRIFTED && !ctx->role->join.tls_bootstrap_token &&
+	    !ctx->role->join.token_file && !ctx->role->join.credential &&
 	    !bootstrap_has_certificate(ctx)) {
 		why_add(why, "the bootstrap token is spent: write a new one into the role "
 			     "(`agentctl token create` on a control plane)");
@@ -200,10 +203,12 @@ static int bootstrap_write(struct task *task, struct op *op, struct error *err)
 }
 
 static const struct stage bootstrap_apply[] = {
-	{ "look up the node's name", bootstrap_node_get, bootstrap_node_check },
+	{ "take the token that is there now", NULL, bootstrap_token_take },
+	{ "look up the node's name", bootstrap_node_get, bootstrap_node_check, .may_fail = true },
 	{ "make key", NULL, bootstrap_key_make },
 	{ "request certificate", bootstrap_csr_post, bootstrap_csr_posted, .may_fail = true },
-	{ "await certificate", bootstrap_csr_await, bootstrap_csr_collect, .timeout_s = 3600 },
+	{ "await certificate", bootstrap_csr_await, bootstrap_csr_collect, .timeout_s = 3600,
+	  .may_fail = true, .may_stop = true },
 	{ "write kubelet.conf", NULL, bootstrap_write },
 	{ "remove the request's key", NULL, bootstrap_key_remove },
 	{ "see the certificate work", bootstrap_prove, NULL },
@@ -216,8 +221,13 @@ const struct resource identity_rows[] = {
 	  .roles = FOR_CONTROL_PLANE, .class = CLASS_KUBELET, .needs = { "certificate-ca" },
 	  .triggers = { ON_PATH(KUBELET_CONF), ON_PATH(KUBELET_PKI "/"), EVERY(3600) },
 	  .observe = identity_observe, .apply = identity_apply },
+	{ .name = "certificate-request", .title = "the request for the kubelet's certificate goes its way",
+	  .roles = FOR_WORKER, .condition = "Joined",
+	  .triggers = { ON_PATH(BOOTSTRAP_KEY), DUE(bootstrap_request_due) },
+	  .observe = bootstrap_request_observe },
 	{ .name = "tls-bootstrap", .title = "the kubelet's client certificate, by TLS bootstrap",
 	  .roles = FOR_WORKER, .class = CLASS_KUBELET, .needs = { "discovery", "ca-certificate" },
+	  .condition = "Joined",
 	  .triggers = { ON_PATH(KUBELET_CONF), ON_PATH(KUBELET_PKI "/"), EVERY(3600) },
 	  .observe = bootstrap_observe, .apply = bootstrap_apply },
 	{ 0 },

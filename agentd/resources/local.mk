@@ -2,15 +2,19 @@ noinst_LIBRARIES += libresources.a
 libresources_a_SOURCES = \
 	agentd/resources/addons.c \
 	agentd/resources/apiserver.c \
+	agentd/resources/approval.c \
+	agentd/resources/approval.h \
 	agentd/resources/bootstrap.c \
 	agentd/resources/bootstrap.h \
 	agentd/resources/certificates.c \
 	agentd/resources/cluster_config.c \
+	agentd/resources/csr_approval.c \
 	agentd/resources/discovery.c \
 	agentd/resources/files.c \
 	agentd/resources/files.h \
 	agentd/resources/issue.c \
 	agentd/resources/issue.h \
+	agentd/resources/joining.c \
 	agentd/resources/keep.h \
 	agentd/resources/keep_file.c \
 	agentd/resources/keep_object.c \
@@ -25,8 +29,12 @@ libresources_a_SOURCES = \
 	agentd/resources/object.c \
 	agentd/resources/object.h \
 	agentd/resources/preflight.c \
+	agentd/resources/node_request.c \
+	agentd/resources/node_request.h \
 	agentd/resources/runtime.c \
 	agentd/resources/static_pods.c \
+	agentd/resources/token_rotation.c \
+	agentd/resources/token_rotation.h \
 	agentd/resources/token_secret.c \
 	agentd/resources/token_secret.h \
 	agentd/resources/tokens.c

@@ -78,8 +78,8 @@ static struct op *tokens_create(struct task *task, struct error *err)
 	}
 	making = NEW(struct making);
 	making->id = xstrdup(token.id);
-	making->secret =
-	    token_secret_value(&token, &role_of(task)->tokens.items[index], clock_wall(ctx->clock));
+	making->secret = token_secret_value(&token, &role_of(task)->tokens.items[index], NULL,
+					    clock_wall(ctx->clock));
 	run_keep(task, making, making_free);
 	return kube_create(ctx->kube, KUBE_SYSTEM_SECRETS, making->secret);
 }

@@ -244,6 +244,29 @@ static int complete_tokens(const struct schema_text *text, struct role *role, st
 	return 0;
 }
 
+/* Without a second of overlap there would be none between two tokens. */
+static int complete_rotation(const struct schema_text *text, struct role *role, struct error *err)
+{
+	const struct value *given = value_get(text->documents[SCHEMA_ROLE], "bootstrapTokens");
+	struct role_rotation *rotation = &role->rotation;
+
+	if (value_count(given) == 0)
+		return 0;
+	if (!role_is_control_plane(role))
+		return schema_error(text, given, err,
+				    "bootstrapTokens is for a control plane, and role is %s",
+				    role_kind_name(role->kind));
+	if (!value_get(given, "ttl"))
+		rotation->ttl_s = 24 * 3600;
+	if (!value_get(given, "overlap"))
+		rotation->overlap_s = rotation->ttl_s / 4;
+	if (rotation->overlap_s < 1 || rotation->overlap_s >= rotation->ttl_s)
+		return schema_error(text, given, err,
+				    "bootstrapTokens: overlap must be at least 1s and shorter than "
+				    "ttl");
+	return 0;
+}
+
 /* The cluster. */
 
 static void default_cluster(struct role_cluster *cluster)
@@ -540,8 +563,9 @@ int schema_complete(const struct schema_text *text, const struct role_host *host
 	int r;
 
 	default_cluster(&role->cluster);
-	if (role->kind == ROLE_NONE)
-		return 0;
+	r = complete_rotation(text, role, err);
+	if (r < 0 || role->kind == ROLE_NONE)
+		return r;
 	r = role->kind == ROLE_WORKER ? complete_worker(text, role, err)
 				      : complete_control_plane(text, host, role, err);
 	if (r < 0)

@@ -20,6 +20,17 @@
 static const char *const roles[] = { "none", "control-plane", "worker", NULL };
 
 /* clang-format off */
+static const struct decode_row rotation_rows[] = {
+	{ "rotate", DECODE_BOOL, DECODE_FIELD(struct role_rotation, rotate), .standard = "false",
+	  .help = "Control plane: keeps one live token with which nodes join, and makes a new one before it expires" },
+	{ "ttl", DECODE_SECONDS, DECODE_FIELD(struct role_rotation, ttl_s), .standard = "24h0m0s",
+	  .help = "Control plane: how long each of these tokens is good for" },
+	{ "overlap", DECODE_SECONDS, DECODE_FIELD(struct role_rotation, overlap_s),
+	  .standard = "a quarter of ttl",
+	  .help = "Control plane: how long before the end of one token the next is made" },
+	{},
+};
+
 const struct decode_row schema_role_rows[] = {
 	{ "apiVersion", DECODE_NOTHING, .help = AGENTD_API },
 	{ "kind", DECODE_NOTHING, .help = "RoleConfiguration" },
@@ -48,6 +59,9 @@ const struct decode_row schema_role_rows[] = {
 	  .rows = schema_policy_rows, .decode = schema_decode_policy,
 	  .standard = "enforce",
 	  .help = "What agentd mends: enforce or observe for everything, or a map of classes" },
+	{ "bootstrapTokens", DECODE_MAP, DECODE_FIELD(struct schema_role, rotation),
+	  .rows = rotation_rows,
+	  .help = "Control plane: tokens that are made anew by themselves while nodes may join" },
 	{},
 };
 

@@ -50,6 +50,7 @@ struct schema_role {
 	struct strv ca_cert_hashes;
 	bool unsafe_skip_ca_verification, replace_node;
 	struct role_policy policy;
+	struct role_rotation rotation;
 };
 
 extern const struct decode_row schema_role_rows[];    /* of struct schema_role */

@@ -81,6 +81,7 @@ static void check_same(const struct role *a, const struct role *b)
 	assert(a->component_health_timeout_s == b->component_health_timeout_s);
 	assert(a->cluster.encryption_algorithm == b->cluster.encryption_algorithm);
 	assert(a->join.replace_node == b->join.replace_node);
+	assert(memcmp(&a->rotation, &b->rotation, sizeof(a->rotation)) == 0);
 	assert(value_equal(a->kubelet, b->kubelet) && value_equal(a->kube_proxy, b->kube_proxy));
 }
 

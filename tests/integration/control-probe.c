@@ -169,7 +169,7 @@ static struct op *token_create(const struct methods_token *params, void *userdat
 {
 	struct probe *probe = userdata;
 
-	if (params->ttl_s == 1) {
+	if (params->has_ttl && params->ttl_s == 1) {
 		error_set(err, ERROR_NETWORK, -EIO, "the API server is away");
 		return NULL;
 	}
@@ -183,6 +183,23 @@ static struct op *token_list(void *userdata, struct error *err)
 	struct probe *probe = userdata;
 
 	return op_new_done(probe->loop, value_append(value_new_list(), token("for a test")));
+}
+
+static struct op *token_delete(const char *id, void *userdata, struct error *err)
+{
+	struct probe *probe = userdata;
+
+	if (strcmp(id, "abcdef") == 0)
+		return op_new_done(probe->loop, token("for a test"));
+	error_set(err, ERROR_CONFIG, -ENOENT, "there is no bootstrap token %s", id);
+	return NULL;
+}
+
+static struct op *token_rotate(void *userdata, struct error *err)
+{
+	struct probe *probe = userdata;
+
+	return op_new_done(probe->loop, token("for a test"));
 }
 
 static int read_status(const char *path, struct value **ret)
@@ -217,6 +234,8 @@ int main(int argc, char **argv)
 		.role_set = role_set,
 		.token_create = token_create,
 		.token_list = token_list,
+		.token_delete = token_delete,
+		.token_rotate = token_rotate,
 		.userdata = &probe,
 	};
 	const struct control_options options = { .root = argv[1], .group = argv[2] };

@@ -12,11 +12,21 @@
 #include "agentd/kube/apipath.h"
 #include "agentd/kube/cache.h"
 #include "agentd/kube/client.h"
+#include "agentd/kube/lease.h"
+#include "agentd/kube/names.h"
 #include "agentd/kube/objects.h"
 #include "agentd/kube/policy.h"
 #include "common/alloc.h"
 #include "common/json.h"
+#include "common/parse.h"
 #include "common/strv.h"
+#include "common/task.h"
+
+/* One who works under a Lease. */
+struct rival {
+	const char *lease, *holder;
+	unsigned duration_s, rounds;
+};
 
 struct probe {
 	struct loop *loop;
@@ -31,6 +41,7 @@ struct probe {
 	struct value *desired; /* of mend and compare */
 	struct policy *policy;
 	const char *collection, *name;
+	struct rival rival;
 };
 
 static void die(const char *what, const char *why)
@@ -420,6 +431,116 @@ static void do_objects(struct probe *probe, char **args)
 	follow_input(probe);
 }
 
+/* -- Leases ------------------------------------------------------------------------------------ */
+
+static struct rival read_rival(char **args)
+{
+	uint64_t duration;
+
+	if (parse_u64(args[2], &duration) < 0)
+		die(args[2], "no number of seconds");
+	return (struct rival){ args[0], args[1], (unsigned)duration };
+}
+
+static void do_take(struct probe *probe, char **args)
+{
+	struct rival rival = read_rival(args);
+
+	run(probe, lease_take(probe->kube, rival.lease, rival.holder, rival.duration_s));
+}
+
+static void do_release(struct probe *probe, char **args)
+{
+	run(probe, lease_release(probe->kube, args[0], args[1]));
+}
+
+static struct op *rival_take(struct task *task, struct error *err)
+{
+	struct probe *probe = task_context(task);
+	const struct rival *rival = &probe->rival;
+
+	return lease_take(probe->kube, rival->lease, rival->holder, rival->duration_s);
+}
+
+static int rival_took(struct task *task, struct op *op, struct error *err)
+{
+	if (op_error(op) && op_error(op)->code == -EBUSY)
+		return STAGE_AGAIN;
+	return op_result(op, err);
+}
+
+/* A second one inside finds that it is there already. */
+static struct op *rival_enter(struct task *task, struct error *err)
+{
+	struct probe *probe = task_context(task);
+	_cleanup_(value_unref) struct value *map = value_new_map();
+
+	map = value_put(map, "apiVersion", value_new_string("v1"));
+	map = value_put(map, "kind", value_new_string("Secret"));
+	map = value_put_at(map, value_new_string("inside"), "metadata", "name");
+	return kube_create(probe->kube, KUBE_SYSTEM_SECRETS, map);
+}
+
+static struct op *rival_leave(struct task *task, struct error *err)
+{
+	struct probe *probe = task_context(task);
+
+	return kube_delete(probe->kube, KUBE_SYSTEM_SECRETS "/inside");
+}
+
+static struct op *rival_release(struct task *task, struct error *err)
+{
+	struct probe *probe = task_context(task);
+
+	return lease_release(probe->kube, probe->rival.lease, probe->rival.holder);
+}
+
+static const struct stage rival_stages[] = {
+	{ "take", rival_take, rival_took, .again_ms = 20, .may_fail = true },
+	{ "enter", rival_enter, NULL },
+	{ "leave", rival_leave, NULL },
+	{ "release", rival_release, NULL },
+	{},
+};
+
+static void rival_round(struct op *op, void *userdata)
+{
+	struct probe *probe = userdata;
+
+	if (op && (op_error(op) || probe->rival.rounds == 0)) {
+		outcome(op, probe);
+		return;
+	}
+	probe->rival.rounds--;
+	op_drop(op);
+	probe->op = task_op_new(probe->loop, rival_stages, probe, NULL);
+	op_watch(probe->op, rival_round, probe);
+}
+
+/* LEASE HOLDER SECONDS ROUNDS: works under a Lease, round after round. */
+static void do_rival(struct probe *probe, char **args)
+{
+	uint64_t rounds;
+
+	probe->rival = read_rival(args);
+	if (parse_u64(args[3], &rounds) < 0 || rounds == 0)
+		die(args[3], "no number of rounds");
+	probe->rival.rounds = (unsigned)rounds;
+	rival_round(NULL, probe);
+}
+
+static const struct stage heir_stages[] = {
+	{ "take", rival_take, rival_took, .again_ms = 100, .may_fail = true },
+	{},
+};
+
+/* LEASE HOLDER SECONDS: tries until it has it. */
+static void do_heir(struct probe *probe, char **args)
+{
+	probe->rival = read_rival(args);
+	run(probe, task_op_new(probe->loop, heir_stages, probe, NULL));
+}
+
 /* -- Start ------------------------------------------------------------------------------------- */
 
 static const struct command {
@@ -445,6 +566,10 @@ static const struct command {
 	{ "compare", 4, do_compare },	    /* COLLECTION NAME DESIRED POLICY */
 	{ "mend", 4, do_mend },		    /* COLLECTION NAME DESIRED POLICY */
 	{ "mend-stale", 5, do_mend_stale }, /* COLLECTION NAME DESIRED POLICY LIVE */
+	{ "take", 3, do_take },		    /* LEASE HOLDER SECONDS */
+	{ "release", 2, do_release },	    /* LEASE HOLDER */
+	{ "rival", 4, do_rival },	    /* LEASE HOLDER SECONDS ROUNDS */
+	{ "heir", 3, do_heir },		    /* LEASE HOLDER SECONDS */
 };
 
 struct options {

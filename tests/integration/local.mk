@@ -70,6 +70,7 @@ EXTRA_DIST += \
 	tests/fake/fakestore.py \
 	tests/integration/killworker.py \
 	tests/integration/killworld.py \
+	tests/integration/kubeleases.py \
 	tests/integration/kubepolicies.py \
 	tests/integration/kubeprobe.py
 

@@ -261,16 +261,26 @@ def test_user_data_puts_the_role_file_in_place(probe):
     assert written["content"] == agentctl(probe, "token", "create", "--role-file").stdout
 
 
-def test_list_of_tokens_shows_no_secret(probe):
+def test_list_of_tokens_has_kubeadms_columns(probe):
     said = agentctl(probe, "token", "list", check=0).stdout
     header, row = said.splitlines()
-    assert header.split() == ["ID", "TTL", "EXPIRES", "USAGES", "GROUPS", "DESCRIPTION"]
-    assert row.split()[0] == "abcdef" and row.endswith("for a test")
-    assert "0123456789abcdef" not in said
+    assert header.split() == ["TOKEN", "TTL", "EXPIRES", "USAGES", "DESCRIPTION", "EXTRA", "GROUPS"]
+    assert row.split()[0] == TOKEN and "for a test" in row and row.endswith("<none>")
     assert agentctl(probe, "token", "list", "--no-headers").stdout.splitlines() == [row]
     for output in ("json", "yaml"):
         shown = yaml.safe_load(agentctl(probe, "token", "list", "-o", output, check=0).stdout)
-        assert shown["tokens"][0]["id"] == "abcdef" and "token" not in shown["tokens"][0]
+        assert shown["tokens"][0]["token"] == TOKEN
+
+
+def test_a_token_is_deleted_as_by_kubeadm(probe):
+    said = agentctl(probe, "token", "delete", "abcdef", check=0).stdout
+    assert said == 'bootstrap token "abcdef" deleted\n'
+    assert "no bootstrap token" in agentctl(probe, "token", "delete", "zzzzzz", check=1).stderr
+
+
+def test_a_rotated_token_is_printed_as_a_new_one(probe):
+    assert agentctl(probe, "token", "rotate", check=0).stdout == TOKEN + "\n"
+    assert TOKEN in agentctl(probe, "token", "rotate", "--print-join-command", check=0).stdout
 
 
 # What it prints
@@ -507,7 +517,7 @@ def test_completion_knows_verbs_options_and_their_values(tmp_path):
     with serving(IN_WORK) as probe:
         assert {"status", "role", "token"} <= complete(probe, "")
         assert complete(probe, "st") == {"status"}
-        assert complete(probe, "token", "") == {"create", "list"}
+        assert complete(probe, "token", "") == {"create", "delete", "list", "rotate"}
         assert "--print-join-command" in complete(probe, "token", "create", "--")
         assert "--print-join-command" not in complete(probe, "status", "--")
         assert complete(probe, "status", "-o", "") == {"table", "wide", "json", "yaml"}

@@ -14,6 +14,7 @@ import urllib.request
 import pytest
 
 import fakepki
+import kubeleases
 import kubepolicies
 from apiserver import FakeApiServer
 from kubeprobe import HERE, Probe, wait_for
@@ -114,6 +115,13 @@ def test_a_probe_says_what_is_not_ready(api, probe):
     api.ready(False)
     errno, kind, message = probe.error("probe", "/readyz")
     assert kind == "network" and "etcd failed" in message
+
+
+# -- Leases ----------------------------------------------------------------------------------------
+
+@pytest.mark.parametrize("check", kubeleases.CHECKS, ids=lambda check: check.__name__)
+def test_leases(api, probe, tmp_path, check):
+    check(api, probe, lambda name: identity(api, tmp_path, f"agentd:{name}", MASTERS))
 
 
 # -- Refusals --------------------------------------------------------------------------------------

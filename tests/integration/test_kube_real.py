@@ -11,6 +11,7 @@ import pytest
 import yaml
 
 import fakepki
+import kubeleases
 import kubepolicies
 from kubepolicies import BINDINGS, MAPS, NODES, RBAC, binding, config_map, mend
 from kubeprobe import Probe, wait_for
@@ -45,6 +46,14 @@ def identity(api, tmp_path, user, *groups):
 @pytest.mark.parametrize("check", kubepolicies.CHECKS, ids=lambda check: check.__name__)
 def test_policies(api, probe, check):
     check(api, probe)
+
+
+# -- Leases ----------------------------------------------------------------------------------------
+
+@pytest.mark.parametrize("check", kubeleases.CHECKS, ids=lambda check: check.__name__)
+def test_leases(api, control_plane, tmp_path, check):
+    check(api, control_plane,
+          lambda name: identity(api, tmp_path, f"agentd:{name}", "agentd:control-plane"))
 
 
 # -- Watching --------------------------------------------------------------------------------------

@@ -30,6 +30,7 @@ CHANGING = {
     NODE + "Reconcile": None, NODE + "SetRole": {"text": "role: worker\n"},
     NODE + "TokenCreate": None, NODE + "Hold": {"what": "kubelet-unit", "for": "2h"},
     NODE + "Release": {"what": "kubelet-unit"},
+    NODE + "TokenDelete": {"id": "abcdef"}, NODE + "TokenRotate": None,
 }
 # Root comes first, so that there is a role to read for the others.
 CALLS = {**CHANGING, **READING}
@@ -150,6 +151,20 @@ def test_changes_and_refusals_are_in_the_journal(probe):
     refused = [line for line in probe.log if "refused uid 1234" in line]
     # The reader says how often, so the journal does not repeat it.
     assert 1 <= len(refused) <= 3
+
+
+def test_a_reader_is_told_no_secret(probe):
+    """Beside the unit test: over the real socket, with the kernel's word on who asks."""
+    def ask():
+        with varlink.Client(probe.path) as client:
+            client.send(NODE + "TokenList")
+            tokens = client.receive()["parameters"]["tokens"]
+            assert tokens and all(token["id"] and "token" not in token for token in tokens)
+
+    run_as(ask, **MEMBER)
+    with varlink.Client(probe.path) as client:
+        client.send(NODE + "TokenList")
+        assert client.receive()["parameters"]["tokens"][0]["token"].startswith("abcdef.")
 
 
 # The socket and its directory

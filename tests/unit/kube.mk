@@ -8,6 +8,7 @@ tests_unit_test_kube_SOURCES = \
 	tests/unit/test-kube-apipath.c \
 	tests/unit/test-kube-cache.c \
 	tests/unit/test-kube-client.c \
+	tests/unit/test-kube-lease.c \
 	tests/unit/test-kube-mend.c \
 	tests/unit/test-kube-objects.c \
 	tests/unit/test-kube-policy.c

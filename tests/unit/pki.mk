@@ -7,6 +7,7 @@ tests_unit_test_pki_SOURCES = \
 	tests/unit/test-pki-hmac.c \
 	tests/unit/test-pki-cert.c \
 	tests/unit/test-pki-ca.c \
+	tests/unit/made-csr.c tests/unit/made-csr.h \
 	tests/unit/test-pki-csr.c \
 	tests/unit/test-pki-pin.c \
 	tests/unit/test-pki-profiles.c

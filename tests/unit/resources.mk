@@ -3,6 +3,8 @@ TESTS += tests/unit/test-resources
 tests_unit_test_resources_SOURCES = \
 	tests/unit/canned.c tests/unit/canned.h \
 	tests/unit/test-resources.c tests/unit/test-resources.h \
+	tests/unit/made-csr.c tests/unit/made-csr.h \
+	tests/unit/test-resources-approval.c \
 	tests/unit/test-resources-certificates.c \
 	tests/unit/test-resources-kubeconfigs.c \
 	tests/unit/test-resources-pki.c \

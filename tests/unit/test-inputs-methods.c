@@ -107,8 +107,11 @@ static struct op *hook_token_create(const struct methods_token *params, void *us
 {
 	struct desk *desk = userdata;
 	char *usages = strv_join(&params->usages, ","), *groups = strv_join(&params->groups, ",");
-	char *text = xasprintf("%lld %s %s %s", (long long)params->ttl_s,
-			       params->description ? params->description : "-", usages, groups);
+	char *text =
+	    xasprintf("%lld %s %s %s%s%s%s", params->has_ttl ? (long long)params->ttl_s : -1,
+		      params->description ? params->description : "-", usages, groups,
+		      params->node ? " for " : "", params->node ? params->node : "",
+		      params->single_use ? " once" : "");
 
 	note(desk, text);
 	free(usages);
@@ -130,6 +133,21 @@ static struct op *hook_token_list(void *userdata, struct error *err)
 	return op_new_done(desk->loop, value_append(value_new_list(), token_of("d")));
 }
 
+static struct op *hook_token_delete(const char *id, void *userdata, struct error *err)
+{
+	struct desk *desk = userdata;
+
+	note(desk, id);
+	return op_new_done(desk->loop, token_of("d"));
+}
+
+static struct op *hook_token_rotate(void *userdata, struct error *err)
+{
+	struct desk *desk = userdata;
+
+	return op_new_done(desk->loop, token_of("d"));
+}
+
 static struct methods_hooks hooks_of(struct desk *desk)
 {
 	return (struct methods_hooks){
@@ -141,6 +159,8 @@ static struct methods_hooks hooks_of(struct desk *desk)
 		.role_set = hook_role_set,
 		.token_create = hook_token_create,
 		.token_list = hook_token_list,
+		.token_delete = hook_token_delete,
+		.token_rotate = hook_token_rotate,
 		.userdata = desk,
 	};
 }
@@ -411,20 +431,43 @@ START_TEST(test_token_has_its_defaults_and_what_was_asked)
 	desk.noted[0] = '\0';
 	(void)desk_ask(&desk, NODE "TokenCreate", "{'ttl':'0s'}");
 	ck_assert_str_eq(desk.noted, "0 -  ;");
+	desk.noted[0] = '\0';
+	(void)desk_ask(&desk, NODE "TokenCreate", "{'node':'w1','singleUse':true}");
+	ck_assert_str_eq(desk.noted, "-1 -   for w1 once;");
 }
 END_TEST
 
-START_TEST(test_list_of_tokens_never_shows_a_secret)
+START_TEST(test_a_token_is_deleted_by_its_id_and_rotated_at_once)
 {
 	_cleanup_(desk_done) struct desk desk;
-	const struct value *reply, *tokens;
+	const struct value *reply;
 
-	desk_init(&desk, true, false);
+	desk_init(&desk, true, true);
+	reply = desk_ask(&desk, NODE "TokenDelete", "{'id':'abcdef'}");
+	ck_assert_str_eq(desk.noted, "abcdef;");
+	ck_assert_str_eq(parameter(reply, "id"), "abcdef");
+	ck_assert_uint_eq(value_count(value_get(reply, "parameters")), 1);
+	reply = desk_ask(&desk, NODE "TokenRotate", NULL);
+	ck_assert_str_eq(parameter(reply, "token"), "abcdef.0123456789abcdef");
+	ck_assert_ptr_null(value_at(reply, "parameters", "surprise"));
+}
+END_TEST
+
+START_TEST(test_list_of_tokens_shows_secrets_to_root_only)
+{
+	_cleanup_(desk_done) struct desk desk;
+	const struct value *reply, *tokens, *token;
+	bool root = _i == 1;
+
+	desk_init(&desk, true, root);
 	reply = desk_ask(&desk, NODE "TokenList", NULL);
 	tokens = value_at(reply, "parameters", "tokens");
 	ck_assert_uint_eq(value_count(tokens), 1);
-	ck_assert_uint_eq(value_count(value_item(tokens, 0)), 2);
-	ck_assert_str_eq(value_string_or(value_get(value_item(tokens, 0), "id"), ""), "abcdef");
+	token = value_item(tokens, 0);
+	ck_assert_uint_eq(value_count(token), root ? 3 : 2);
+	ck_assert_str_eq(value_string_or(value_get(token, "id"), ""), "abcdef");
+	ck_assert_int_eq(value_get(token, "token") != NULL, root);
+	ck_assert_ptr_null(value_get(token, "surprise"));
 }
 END_TEST
 
@@ -520,7 +563,8 @@ Suite *methods_suite(void)
 	tcase_add_test(cases, test_role_reaches_the_hook_as_it_was_sent);
 	tcase_add_test(cases, test_refused_role_is_told_apart_from_a_failure);
 	tcase_add_test(cases, test_token_has_its_defaults_and_what_was_asked);
-	tcase_add_test(cases, test_list_of_tokens_never_shows_a_secret);
+	tcase_add_test(cases, test_a_token_is_deleted_by_its_id_and_rotated_at_once);
+	tcase_add_loop_test(cases, test_list_of_tokens_shows_secrets_to_root_only, 0, 2);
 	tcase_add_test(cases, test_slow_answer_comes_when_it_is_there);
 	tcase_add_test(cases, test_work_ends_when_nobody_waits_for_it);
 	tcase_add_test(cases, test_status_is_a_stream_only_where_more_is_asked);

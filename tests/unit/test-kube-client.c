@@ -314,7 +314,7 @@ START_TEST(test_waiting_reads_then_watches)
 	world_until(&world, canned_count(world.canned) == 2);
 	ck_assert_str_eq(canned_line(world.canned, 1),
 			 "GET " KUBE_SYSTEM_CONFIG_MAPS
-			 "?fieldSelector=metadata.name%3Dx&timeoutSeconds=600&watch=1");
+			 "?fieldSelector=metadata.name%3Dx&timeoutSeconds=120&watch=1");
 	canned_more(world.canned, "{'type':'DELETED','object':" X("") "}\n");
 	world_settle(&world);
 	ck_assert(!op_is_done(op));

@@ -88,6 +88,7 @@ int main(void)
 	srunner_add_suite(runner, suite_objects());
 	srunner_add_suite(runner, suite_policy());
 	srunner_add_suite(runner, suite_mend());
+	srunner_add_suite(runner, suite_lease());
 	srunner_run_all(runner, CK_ENV);
 	failed = srunner_ntests_failed(runner);
 	srunner_free(runner);

@@ -16,6 +16,7 @@ Suite *suite_cache(void);
 Suite *suite_objects(void);
 Suite *suite_policy(void);
 Suite *suite_mend(void);
+Suite *suite_lease(void);
 
 /* A loop on a clock that stands still, and a client of a server with canned answers. */
 struct world {

@@ -48,6 +48,23 @@ START_TEST(test_each_class_waits_by_its_row)
 }
 END_TEST
 
+START_TEST(test_a_node_that_joins_waits_half_as_long_for_a_server)
+{
+	const struct expectation *expected = &expectations[_i];
+	uint64_t last_ms =
+	    expected->class == ERROR_NETWORK ? expected->last_ms / 2 : expected->last_ms;
+	struct backoff backoff = BACKOFF_INIT;
+	struct error error = error_of(expected->class);
+	uint64_t wait = 0;
+
+	ck_assert_uint_eq(backoff_next_joining(&backoff, &error, UINT32_MAX),
+			  expected->first_ms * NSEC_PER_MSEC);
+	for (unsigned i = 0; i < 100; i++)
+		wait = backoff_next_joining(&backoff, &error, UINT32_MAX);
+	ck_assert_uint_eq(wait, last_ms * NSEC_PER_MSEC);
+}
+END_TEST
+
 START_TEST(test_nothing_is_retried_before_the_role_changes)
 {
 	static const enum error_class classes[] = { ERROR_CONFIG, ERROR_BUG };
@@ -111,6 +128,8 @@ Suite *backoff_suite(void)
 	TCase *tcase = tcase_create("backoff");
 
 	tcase_add_loop_test(tcase, test_each_class_waits_by_its_row, 0, ARRAY_SIZE(expectations));
+	tcase_add_loop_test(tcase, test_a_node_that_joins_waits_half_as_long_for_a_server, 0,
+			    ARRAY_SIZE(expectations));
 	tcase_add_test(tcase, test_nothing_is_retried_before_the_role_changes);
 	tcase_add_test(tcase, test_what_the_server_asked_for_is_kept_and_stretched);
 	tcase_add_test(tcase, test_another_class_starts_from_its_first_wait);

@@ -346,6 +346,25 @@ START_TEST(test_stop_ends_a_pause)
 }
 END_TEST
 
+START_TEST(test_stop_ends_a_stage_that_only_waits)
+{
+	static const struct stage stages[] = {
+		{ "wait", hang, NULL, .may_stop = true },
+		{ "step", NULL, step },
+		{},
+	};
+	struct story story = { 0 };
+
+	story_start(&story, stages);
+	fixture_next(&story.f);
+	task_stop(story.task);
+	ck_assert_uint_eq(story.done, 0);
+	story_run(&story);
+	ck_assert_str_eq(story.text, "hc");
+	ck_assert_int_eq(story.error.code, -ECANCELED);
+}
+END_TEST
+
 START_TEST(test_stop_in_the_last_stage_changes_nothing)
 {
 	static const struct stage stages[] = { { "wait", hang, NULL }, {} };
@@ -412,6 +431,7 @@ Suite *task_suite(void)
 	tcase_add_test(tcase, test_failure_that_is_allowed_reaches_finish);
 	tcase_add_test(tcase, test_stop_waits_for_the_stage_boundary);
 	tcase_add_test(tcase, test_stop_ends_a_pause);
+	tcase_add_test(tcase, test_stop_ends_a_stage_that_only_waits);
 	tcase_add_test(tcase, test_stop_in_the_last_stage_changes_nothing);
 	tcase_add_test(tcase, test_freed_task_cancels_and_never_reports);
 	tcase_add_test(tcase, test_descriptors_get_their_turn_between_stages);

@@ -156,10 +156,9 @@ static void info_without_ca(void)
 	info_written();
 	world_remove(WORLD_PKI "ca.crt");
 }
-/* A Secret of the role's token; data is base64. */
 static void token_lives(void)
 {
-	world_set_object(TOKEN_SECRETS, SECRET, "{'data':{}}");
+	WORLD_SET_TOKEN(.token = WORLD_TOKEN, .expiration = 3600);
 }
 static void info_unsigned(void)
 {
@@ -310,13 +309,11 @@ START_TEST(test_cluster_info_is_signed_while_the_token_lives)
 	ck_assert(!is_signed());
 	token_lives();
 	ck_assert(is_signed());
-	/* 2027-01-01T00:00:00Z, and a second before WORLD_NOW. */
-	world_set_object(TOKEN_SECRETS, SECRET,
-			 "{'data':{'expiration':'MjAyNy0wMS0wMVQwMDowMDowMFo='}}");
+	WORLD_SET_TOKEN(.token = WORLD_TOKEN, .expiration = 1);
 	ck_assert(is_signed());
-	world_set_object(TOKEN_SECRETS, SECRET,
-			 "{'data':{'expiration':'MjAyNi0wOS0yMVQxNDoxMzoxOVo='}}");
+	WORLD_SET_TOKEN(.token = WORLD_TOKEN, .expiration = -1);
 	ck_assert(!is_signed());
+	/* "never" is no date. */
 	world_set_object(TOKEN_SECRETS, SECRET, "{'data':{'expiration':'bmV2ZXI='}}");
 	ck_assert(!is_signed());
 }

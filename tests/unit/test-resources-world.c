@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "agentd/resources.h"
+#include "agentd/resources/token_secret.h"
 #include "common/alloc.h"
 #include "common/file.h"
 #include "common/json.h"
@@ -19,7 +20,7 @@ struct world world;
 
 /* The caches of units and objects. */
 
-enum { ENTRIES_MAX = 16, ROUNDS_MAX = 25000 };
+enum { ENTRIES_MAX = 64, ROUNDS_MAX = 25000 };
 
 static struct {
 	char *name;
@@ -48,16 +49,46 @@ const struct unit_state *units_get(const struct units *units, const char *unit)
 enum object_state objects_get(const struct objects *objects, const char *collection,
 			      const char *name, const struct value **ret)
 {
+	enum object_state state = OBJECT_UNKNOWN;
+
 	(void)objects;
 	*ret = NULL;
 	for (size_t i = 0; i < object_count; i++) {
-		if (strcmp(object_entries[i].collection, collection) != 0 ||
-		    strcmp(object_entries[i].name, name) != 0)
+		if (strcmp(object_entries[i].collection, collection) != 0)
+			continue;
+		if (!object_entries[i].name[0])
+			state = OBJECT_MISSING;
+		if (strcmp(object_entries[i].name, name) != 0)
 			continue;
 		*ret = object_entries[i].value;
 		return *ret ? OBJECT_FOUND : OBJECT_MISSING;
 	}
-	return OBJECT_UNKNOWN;
+	return state;
+}
+
+int objects_count(const struct objects *objects, const char *collection)
+{
+	int count = 0;
+	bool known = false;
+
+	(void)objects;
+	for (size_t i = 0; i < object_count; i++) {
+		if (strcmp(object_entries[i].collection, collection) != 0)
+			continue;
+		known = true;
+		count += object_entries[i].value != NULL;
+	}
+	return known ? count : -1;
+}
+
+const struct value *objects_item(const struct objects *objects, const char *collection, int index)
+{
+	(void)objects;
+	for (size_t i = 0; i < object_count; i++)
+		if (strcmp(object_entries[i].collection, collection) == 0 &&
+		    object_entries[i].value && index-- == 0)
+			return object_entries[i].value;
+	return NULL;
 }
 
 const struct error *objects_error(const struct objects *objects)
@@ -119,6 +150,43 @@ void world_set_value(const char *collection, const char *name, struct value *val
 void world_set_object(const char *collection, const char *name, const char *json)
 {
 	world_set_value(collection, name, json ? parse_json(json) : NULL);
+}
+
+void world_set_empty(const char *collection)
+{
+	world_set_value(collection, "", NULL);
+}
+
+void world_set_token(const struct world_token *what)
+{
+	_cleanup_(secret_unref) struct secret *text = secret_new(what->token, strlen(what->token));
+	_cleanup_(token_done) struct token token = { 0 };
+	const struct token_secret marks = { .rotated = what->rotated,
+					    .single_use = what->single_use,
+					    .node = (char *)what->node };
+	/* A time to live is never negative: a date that has passed was one of an earlier now. */
+	bool past = what->expiration < 0;
+	struct role_token description = { .ttl_s = past ? 1 : what->expiration };
+	bool once = what->single_use || what->node;
+	_cleanup_free_ char *name = NULL;
+	struct value *secret;
+	struct error err = ERROR_INIT;
+
+	ck_assert_int_eq(token_parse(text, &token, &err), 0);
+	strv_add(&description.usages, "signing");
+	strv_add(&description.usages, "authentication");
+	strv_add(&description.groups, once ? KUBE_GROUP_TOKEN_NODE : KUBE_GROUP_TOKEN_DEFAULT);
+	secret = token_secret_value(&token, &description, &marks,
+				    WORLD_NOW + (past ? what->expiration - 1 : 0));
+	secret = value_put_at(secret, value_new_stringf("uid-%s", token.id), "metadata", "uid");
+	secret = value_put_at(secret, value_new_string("7"), "metadata", "resourceVersion");
+	if (what->request)
+		secret = value_put_at(secret, value_new_string(what->request), "metadata",
+				      "annotations", KUBE_ANNOTATION_REQUEST);
+	name = xasprintf(KUBE_TOKEN_SECRET_PREFIX "%s", token.id);
+	world_set_value(TOKEN_SECRETS, name, secret);
+	strv_done(&description.usages);
+	strv_done(&description.groups);
 }
 
 void world_set_objects_error(enum error_class class, const char *text)

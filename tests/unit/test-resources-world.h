@@ -68,6 +68,18 @@ void world_set_unit(const char *unit, const char *load, const char *active, cons
 /* An object of the cluster, as JSON with ' for "; NULL = it is missing. Others are unknown. */
 void world_set_object(const char *collection, const char *name, const char *json);
 void world_set_value(const char *collection, const char *name, struct value *value); /* consumes */
+/* Nothing of the collection is there, and that is known. */
+void world_set_empty(const char *collection);
+/* The Secret of a bootstrap token. Usages and groups are as kubeadm makes them, unless it is for
+ * one node. expiration is seconds from WORLD_NOW; 0 = never. */
+struct world_token {
+	const char *token;
+	int64_t expiration;
+	bool rotated, single_use;
+	const char *node, *request;
+};
+void world_set_token(const struct world_token *what);
+#define WORLD_SET_TOKEN(...) world_set_token(&(struct world_token){ __VA_ARGS__ })
 void world_set_objects_error(enum error_class class, const char *text);
 
 /* From now on writing to the cluster is answered by world.canned. */

@@ -8,6 +8,7 @@ int main(void)
 	SRunner *runner = srunner_create(suite_resources_pods());
 	int failed;
 
+	srunner_add_suite(runner, suite_resources_approval());
 	srunner_add_suite(runner, suite_resources_certificates());
 	srunner_add_suite(runner, suite_resources_kubeconfigs());
 	srunner_add_suite(runner, suite_resources_preflight());

@@ -3,6 +3,7 @@
 
 #include <check.h>
 
+Suite *suite_resources_approval(void);
 Suite *suite_resources_certificates(void);
 Suite *suite_resources_kubeconfigs(void);
 Suite *suite_resources_pods(void);
