@@ -107,24 +107,38 @@ static bool is_whole(const struct buf *record)
 	return memcmp(record->data + body, digest, sizeof(digest)) == 0;
 }
 
-/* Replaces the next file of a record. */
-static int apply_next(const char **from, size_t *left, struct error *err)
+/* The files of a record, all written and none of them under its name yet. */
+struct changes {
+	struct file_change *items[FILES_MAX]; /* NULL: it is as it should be */
+	size_t count;
+};
+
+static void changes_done(struct changes *changes)
+{
+	for (size_t i = 0; i < changes->count; i++)
+		file_change_free(changes->items[i]);
+}
+DEFINE_CLEANUP_VALUE(struct changes, changes_done)
+
+/* Prepares the next file of a record. */
+static int prepare_next(const char **from, size_t *left, struct changes *changes, struct error *err)
 {
 	const char *header = take(from, left, sizeof(struct entry));
 	const char *path_bytes = NULL, *bytes = NULL;
 	_cleanup_free_ char *path = NULL;
 	struct entry entry;
+	int r;
 
 	if (header) {
 		memcpy(&entry, header, sizeof(entry));
 		path_bytes = take(from, left, entry.path_length);
 		bytes = path_bytes ? take(from, left, entry.length) : NULL;
 	}
-	if (!bytes || *path_bytes != '/')
+	if (!bytes || *path_bytes != '/' || changes->count == FILES_MAX)
 		return error_set(err, ERROR_BUG, -EBADMSG, "a redo record makes no sense");
 
 	path = xstrndup(path_bytes, entry.path_length);
-	return file_replace(
+	r = file_prepare(
 	    &(struct file_content){
 		.path = path,
 		.bytes = bytes,
@@ -133,23 +147,28 @@ static int apply_next(const char **from, size_t *left, struct error *err)
 		.uid = entry.uid,
 		.gid = entry.gid,
 	    },
-	    err);
+	    &changes->items[changes->count], err);
+	if (r >= 0)
+		changes->count++;
+	return r;
 }
 
 static int apply_record(const char *bytes, size_t length, struct error *err)
 {
+	_cleanup_(changes_done) struct changes changes = { .count = 0 };
 	const char *from = bytes + sizeof(magic);
 	size_t left = length - sizeof(magic) - FILE_DIGEST_SIZE;
 	uint32_t count;
-	int r;
+	int r = 0;
 
 	memcpy(&count, take(&from, &left, sizeof(count)), sizeof(count));
-	for (uint32_t i = 0; i < count; i++) {
-		r = apply_next(&from, &left, err);
-		if (r < 0)
-			return r;
-	}
-	return 0;
+	for (uint32_t i = 0; i < count && r >= 0; i++)
+		r = prepare_next(&from, &left, &changes, err);
+	for (size_t i = 0; i < changes.count && r >= 0; i++)
+		r = changes.items[i] ? file_put(changes.items[i], err) : 0;
+	for (size_t i = 0; i < changes.count && r >= 0; i++)
+		r = changes.items[i] ? file_settle(changes.items[i], err) : 0;
+	return r < 0 ? r : 0;
 }
 
 static char *record_path(const char *state_directory)

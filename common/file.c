@@ -312,40 +312,82 @@ static int rename_temporary(const struct place *place)
 	return -errno;
 }
 
-/* Gives the temporary its name. */
-static int put_in_place(const struct place *place, const char *path, struct error *err)
-{
-	int r = rename_temporary(place);
+struct file_change {
+	struct place place;
+	char *path;
+	bool in_place;
+};
 
-	if (r < 0) {
-		r = error_errno(err, error_class_of_errno(r), r, "replace %s", path);
-		(void)unlinkat(place->directory, place->temporary, 0);
-		return r;
+struct file_change *file_change_free(struct file_change *change)
+{
+	if (!change)
+		return NULL;
+	if (!change->in_place && change->place.directory >= 0)
+		(void)unlinkat(change->place.directory, change->place.temporary, 0);
+	place_done(&change->place);
+	free(change->path);
+	free(change);
+	return NULL;
+}
+
+/* Makes the temporary link. Errno without a message. */
+static int link_temporary(const struct place *place, const struct file_content *content)
+{
+	_cleanup_free_ char *target = xstrndup(content->bytes, content->length);
+
+	(void)unlinkat(place->directory, place->temporary, 0);
+	return symlinkat(target, place->directory, place->temporary) < 0 ? -errno : 0;
+}
+
+int file_prepare(const struct file_content *content, struct file_change **ret, struct error *err)
+{
+	_cleanup_(file_change_free) struct file_change *change = NULL;
+	int r;
+
+	if (is_replaced(content)) {
+		*ret = NULL;
+		return 0;
 	}
-	return sync_directory(place, err);
+	change = NEW(struct file_change);
+	*change = (struct file_change){ .place = PLACE_INIT, .path = xstrdup(content->path) };
+	r = open_place_made(change->path, &change->place, err);
+	if (r < 0)
+		return r;
+	r = S_ISLNK(content->mode) ? link_temporary(&change->place, content)
+				   : write_temporary(&change->place, content);
+	if (r < 0)
+		return error_errno(err, error_class_of_errno(r), r, "write %s", content->path);
+	*ret = TAKE_PTR(change);
+	return 1;
+}
+
+int file_put(struct file_change *change, struct error *err)
+{
+	int r = rename_temporary(&change->place);
+
+	if (r < 0)
+		return error_errno(err, error_class_of_errno(r), r, "replace %s", change->path);
+	change->in_place = true;
+	return 0;
+}
+
+int file_settle(const struct file_change *change, struct error *err)
+{
+	return sync_directory(&change->place, err);
 }
 
 int file_replace(const struct file_content *content, struct error *err)
 {
-	_cleanup_(place_done) struct place place = PLACE_INIT;
+	_cleanup_(file_change_free) struct file_change *change = NULL;
 	int r;
 
-	if (S_ISLNK(content->mode)) {
-		_cleanup_free_ char *target = xstrndup(content->bytes, content->length);
-
-		return file_link(content->path, target, err);
-	}
-	if (is_replaced(content))
-		return 0;
-	r = open_place_made(content->path, &place, err);
+	r = file_prepare(content, &change, err);
+	if (r <= 0)
+		return r;
+	r = file_put(change, err);
 	if (r < 0)
 		return r;
-	r = write_temporary(&place, content);
-	if (r < 0) {
-		(void)unlinkat(place.directory, place.temporary, 0);
-		return error_errno(err, error_class_of_errno(r), r, "write %s", content->path);
-	}
-	r = put_in_place(&place, content->path, err);
+	r = file_settle(change, err);
 	return r < 0 ? r : 1;
 }
 
@@ -396,17 +438,11 @@ int file_remove(const char *path, struct error *err)
 
 int file_link(const char *path, const char *target, struct error *err)
 {
-	_cleanup_(place_done) struct place place = PLACE_INIT;
-	int r;
-
-	if (leads_to(path, target, strlen(target)))
-		return 0;
-	r = open_place_made(path, &place, err);
-	if (r < 0)
-		return r;
-	(void)unlinkat(place.directory, place.temporary, 0);
-	if (symlinkat(target, place.directory, place.temporary) < 0)
-		return failed(err, "make link", path);
-	r = put_in_place(&place, path, err);
-	return r < 0 ? r : 1;
+	return file_replace(&(struct file_content){ .path = path,
+						    .bytes = target,
+						    .length = strlen(target),
+						    .mode = S_IFLNK,
+						    .uid = (uid_t)-1,
+						    .gid = (gid_t)-1 },
+			    err);
 }

@@ -31,11 +31,22 @@ struct file_content {
  * bytes, mode and owner already; 1 if it was written. A symbolic link there is replaced, not
  * followed; a directory goes out of the way, to ".NAME.agentd-kept-N" unless it is empty. */
 int file_replace(const struct file_content *content, struct error *err);
+/* The same in steps, so that several files change at one moment: all that takes time comes before
+ * the first name changes. file_prepare() writes the temporary file, whole and on disk: 1, or 0 and
+ * *ret NULL if there is nothing to do. file_put() is one rename. file_settle() makes it durable.
+ * Freed before file_put(), a change leaves nothing behind. */
+struct file_change;
+int file_prepare(const struct file_content *content, struct file_change **ret, struct error *err);
+int file_put(struct file_change *change, struct error *err);
+int file_settle(const struct file_change *change, struct error *err);
+struct file_change *file_change_free(struct file_change *change);
+DEFINE_CLEANUP(struct file_change, file_change_free)
 /* Whether file_replace() would do nothing. */
 bool file_is_replaced(const struct file_content *content);
 /* Replaces several files under one redo record in state_directory (redo/set, 0600): once the record
- * is durable, the set will be complete, now or at the next start, or before the next set. Returns
- * 1, 0 if all of them were so already. */
+ * is durable, the set will be complete, now or at the next start, or before the next set. The names
+ * change in the order of the contents, one rename directly after the other. Returns 1, 0 if all of
+ * them were so already. */
 int file_replace_set(const char *state_directory, const struct file_content *contents, size_t count,
 		     struct error *err);
 /* Finishes what a kill interrupted: completes the redo record of state_directory. Called once at

@@ -396,7 +396,8 @@ START_TEST(test_one_changed_file_of_a_set_needs_no_record)
 }
 END_TEST
 
-/* Leaves a set half replaced, with its record: the second directory cannot be made. */
+/* Leaves a set half replaced, with its record: the second directory cannot be made, so that no name
+ * changes, and then one does as if agentd had been killed between two renames. */
 static void interrupt_set(const char *text)
 {
 	struct error err = ERROR_INIT;
@@ -406,7 +407,10 @@ static void interrupt_set(const char *text)
 	put("etcd", "in the way", 0600);
 	make_set(set, text);
 	ck_assert_int_eq(file_replace_set(at("state"), set, 3, &err), -ENOTDIR);
-	ck_assert(holds("pki/ca.key", text, 0600));
+	ck_assert(!holds("pki/ca.key", text, 0600));
+	ck_assert_int_eq(access(at("pki/.ca.key.agentd-tmp"), F_OK), -1);
+	put("pki/ca.key", text, 0600);
+	put("pki/ca.crt", text, 0644);
 	ck_assert_int_eq(stat(at("state/redo/set"), &st), 0);
 	ck_assert_uint_eq(st.st_mode & 07777, 0600);
 	ck_assert_int_eq(stat(at("state/redo"), &st), 0);
