@@ -153,11 +153,25 @@ static int add_headers(struct curl_slist **headers, const struct http_identity *
 	return r;
 }
 
-void http_setup_free_headers(void *headers)
+void http_setup_free_lists(struct http_lists *lists)
 {
-	for (struct curl_slist *item = headers; item; item = item->next)
+	for (struct curl_slist *item = lists->headers; item; item = item->next)
 		secret_wipe(item->data, strlen(item->data));
-	curl_slist_free_all(headers);
+	curl_slist_free_all(lists->headers);
+	curl_slist_free_all(lists->connect_to);
+	*lists = (struct http_lists){ 0 };
+}
+
+/* Whatever host and port the URL has, the connection goes to this address. */
+static int set_address(CURL *easy, const char *address, void **ret_list, struct error *err)
+{
+	_cleanup_free_ char *entry = xasprintf(strchr(address, ':') ? "::[%s]:" : "::%s:", address);
+
+	*ret_list = curl_slist_append(NULL, entry);
+	if (!*ret_list)
+		abort();
+	SET(CURLOPT_CONNECT_TO, (struct curl_slist *)*ret_list);
+	return 0;
 }
 
 static int set_blob(CURL *easy, CURLoption option, const char *bytes, size_t length,
@@ -235,13 +249,17 @@ static int set_request(CURL *easy, const struct http_request *request, struct er
 }
 
 int http_setup_easy(void *easy, const struct http_identity *identity,
-		    const struct http_request *request, void **ret_headers, struct error *err)
+		    const struct http_request *request, struct http_lists *ret_lists,
+		    struct error *err)
 {
 	struct curl_slist *headers = NULL;
 	int r;
 
+	*ret_lists = (struct http_lists){ 0 };
 	r = add_headers(&headers, identity, request, err);
-	*ret_headers = headers;
+	ret_lists->headers = headers;
+	if (r == 0 && request->address)
+		r = set_address(easy, request->address, &ret_lists->connect_to, err);
 	if (r == 0)
 		r = set_request(easy, request, err);
 	if (r == 0)

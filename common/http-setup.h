@@ -7,13 +7,18 @@
 /* Refuses what http.h promises never to do. */
 int http_setup_check(const struct http_identity *identity, const struct http_request *request,
 		     struct error *err);
+/* Lists of curl's that a handle borrows. */
+struct http_lists {
+	void *headers, *connect_to;
+};
 /* Sets all options of a handle but its callbacks. The identity's texts and the body are borrowed
- * for as long as the handle lives. *ret_headers must live as long as well; it is to be freed, on
+ * for as long as the handle lives. *ret_lists must live as long as well; they are to be freed, on
  * failure too. */
 int http_setup_easy(void *easy, const struct http_identity *identity,
-		    const struct http_request *request, void **ret_headers, struct error *err);
+		    const struct http_request *request, struct http_lists *ret_lists,
+		    struct error *err);
 /* Wipes the headers, which may hold a token. */
-void http_setup_free_headers(void *headers);
+void http_setup_free_lists(struct http_lists *lists);
 
 /* Translates a failure: code is curl's, text what it left in its error buffer. */
 void http_setup_error(void *easy, int code, const char *text, struct error *err);

@@ -49,8 +49,8 @@ struct request {
 	struct request *next, *previous;
 	char *what; /* "GET https://host/path", for errors */
 	CURL *easy;
-	bool added;    /* to the multi */
-	void *headers; /* of curl */
+	bool added; /* to the multi */
+	struct http_lists lists;
 	void *body;
 	size_t body_length;
 	http_line_fn on_line;
@@ -155,7 +155,7 @@ static void detach(struct request *request)
 	}
 	curl_easy_cleanup(request->easy);
 	request->easy = NULL;
-	http_setup_free_headers(request->headers);
+	http_setup_free_lists(&request->lists);
 	wipe_and_free(request->body, request->body_length);
 	request->timer = loop_timer_free(request->timer);
 	wipe_line(request);
@@ -547,7 +547,7 @@ struct op *http_send(struct http *http, const struct http_request *request, stru
 	sent = request_new(http, request);
 	set_callbacks(sent);
 	mine.body = sent->body;
-	r = http_setup_easy(sent->easy, &http->identity, &mine, &sent->headers, err);
+	r = http_setup_easy(sent->easy, &http->identity, &mine, &sent->lists, err);
 	if (r < 0) {
 		(void)error_wrap(err, r, "%.200s", sent->what);
 		detach(sent);

@@ -40,6 +40,9 @@ struct http_request {
 	const char *method; /* "GET" */
 	const char *url;
 	const char *unix_path; /* connect to this socket instead of url's host, or NULL */
+	/* Connect to this IP address instead of looking url's host up, whose certificate is wanted
+	 * all the same; or NULL. */
+	const char *address;
 	/* "Name: value", NULL-terminated, or NULL. A body without a Content-Type is JSON. */
 	const char *const *headers;
 	const void *body; /* copied; the copy is wiped when the request is over */

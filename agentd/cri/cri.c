@@ -3,6 +3,7 @@
 #include "agentd/cri/cri.h"
 
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "agentd/cri/api.pb-c.h"
@@ -11,7 +12,12 @@
 #include "common/fs.h"
 #include "common/http.h"
 
-enum { REPLY_CAP = 1 * MIB, TIMEOUT_MS = 10000 };
+enum { REPLY_CAP = 1 * MIB, REQUEST_CAP = 4 * KIB, TIMEOUT_MS = 10000 };
+
+/* Labels that the kubelet gives to containers. */
+#define LABEL_NAMESPACE "io.kubernetes.pod.namespace"
+#define LABEL_POD	"io.kubernetes.pod.name"
+#define LABEL_CONTAINER "io.kubernetes.container.name"
 
 struct cri {
 	struct loop *loop;
@@ -21,11 +27,12 @@ struct cri {
 
 struct method {
 	const char *name;
-	/* Every request is an empty message: no field of theirs differs from its default. */
+	/* NULL: the reply says nothing. */
 	int (*decode)(const void *message, size_t length, struct value **ret, struct error *err);
 	/* libcurl before 8 sees a reset stream where a runtime answers that it does not know the
 	 * method. A method that old runtimes lack says so here. */
 	bool may_be_missing;
+	bool gone_is_fine; /* what it is for may be gone */
 };
 
 struct call {
@@ -113,11 +120,55 @@ int cri_decode_runtime_config(const void *message, size_t length, struct value *
 	return 0;
 }
 
+static const char *label_of(const Runtime__V1__Container *container, const char *key)
+{
+	for (size_t i = 0; i < container->n_labels; i++)
+		if (strcmp(container->labels[i]->key, key) == 0)
+			return container->labels[i]->value;
+	return "";
+}
+
+static int newest_first(const void *a, const void *b)
+{
+	const Runtime__V1__Container *const *one = a, *const *other = b;
+
+	return ((*one)->created_at < (*other)->created_at) -
+	       ((*one)->created_at > (*other)->created_at);
+}
+
+int cri_decode_containers(const void *message, size_t length, struct value **ret, struct error *err)
+{
+	Runtime__V1__ListContainersResponse *m;
+	struct value *list = value_new_list();
+
+	m = runtime__v1__list_containers_response__unpack(NULL, length, message);
+	if (!m) {
+		value_unref(list);
+		return malformed(err);
+	}
+	if (m->n_containers > 1)
+		qsort(m->containers, m->n_containers, sizeof(*m->containers), newest_first);
+	for (size_t i = 0; i < m->n_containers; i++) {
+		const Runtime__V1__Container *c = m->containers[i];
+		struct value *v = value_put(value_new_map(), "id", value_new_string(c->id));
+
+		v = value_put(v, "pod", value_new_string(label_of(c, LABEL_POD)));
+		v = value_put(v, "createdAt", value_new_int(c->created_at));
+		list = value_append(list, v);
+	}
+	runtime__v1__list_containers_response__free_unpacked(m, NULL);
+
+	*ret = list;
+	return 0;
+}
+
 /* clang-format off */
 static const struct method
-	method_version        = { "Version",       cri_decode_version },
-	method_status         = { "Status",        cri_decode_status },
-	method_runtime_config = { "RuntimeConfig", cri_decode_runtime_config, .may_be_missing = true };
+	method_version        = { "Version",        cri_decode_version },
+	method_status         = { "Status",         cri_decode_status },
+	method_runtime_config = { "RuntimeConfig",  cri_decode_runtime_config, .may_be_missing = true },
+	method_list           = { "ListContainers", cri_decode_containers },
+	method_stop           = { "StopContainer",  NULL, .gone_is_fine = true };
 /* clang-format on */
 
 static void call_cancel(void *impl)
@@ -144,6 +195,7 @@ static const struct op_kind call_kind = {
 
 static int read_reply(const struct call *call, struct value **ret, struct error *err)
 {
+	struct error refusal = ERROR_INIT;
 	const struct http_reply *reply;
 	const char *message;
 	size_t length;
@@ -156,11 +208,15 @@ static int read_reply(const struct call *call, struct value **ret, struct error 
 	if (r < 0)
 		return r;
 	reply = http_reply(call->inner);
-	r = grpc_status_error(reply, err);
-	if (r < 0)
+	r = grpc_status_error(reply, &refusal);
+	if (r == -ENOENT && call->method->gone_is_fine)
+		return 0;
+	if (r < 0) {
+		*err = refusal;
 		return r;
+	}
 	r = grpc_unframe(&reply->body, &message, &length, err);
-	if (r < 0)
+	if (r < 0 || !call->method->decode)
 		return r;
 	return call->method->decode(message, length, ret, err);
 }
@@ -189,11 +245,13 @@ static struct op *call_failed(struct cri *cri, struct error *error)
 	return op_new_failed(cri->loop, error);
 }
 
-static struct op *call_new(struct cri *cri, const struct method *method)
+/* Every request but those of a filter or an object is an empty message: then message is NULL. */
+static struct op *call_new(struct cri *cri, const struct method *method, const struct buf *message,
+			   unsigned grace_s)
 {
 	static const char *const headers[] = { "Content-Type: application/grpc", "TE: trailers",
 					       NULL };
-	_cleanup_(buf_done) struct buf body = BUF_INIT(KIB);
+	_cleanup_(buf_done) struct buf body = BUF_INIT(2 * REQUEST_CAP);
 	_cleanup_free_ char *url = NULL;
 	struct error error = ERROR_INIT;
 	struct call *call;
@@ -205,7 +263,7 @@ static struct op *call_new(struct cri *cri, const struct method *method)
 			  "there is no such socket: is the runtime installed and running?");
 		return call_failed(cri, &error);
 	}
-	r = grpc_frame("", 0, &body);
+	r = grpc_frame(message ? message->data : "", message ? message->length : 0, &body);
 	assert(r == 0);
 	url = xasprintf("http://localhost/runtime.v1.RuntimeService/%s", method->name);
 	inner = http_send(cri->http,
@@ -216,7 +274,7 @@ static struct op *call_new(struct cri *cri, const struct method *method)
 			      .headers = headers,
 			      .body = body.data,
 			      .body_length = body.length,
-			      .timeout_ms = TIMEOUT_MS,
+			      .timeout_ms = TIMEOUT_MS + grace_s * 1000,
 			      .reply_cap = REPLY_CAP,
 			      .h2c = true,
 			  },
@@ -258,15 +316,57 @@ struct cri *cri_free(struct cri *cri)
 
 struct op *cri_version(struct cri *cri)
 {
-	return call_new(cri, &method_version);
+	return call_new(cri, &method_version, NULL, 0);
 }
 
 struct op *cri_status(struct cri *cri)
 {
-	return call_new(cri, &method_status);
+	return call_new(cri, &method_status, NULL, 0);
 }
 
 struct op *cri_runtime_config(struct cri *cri)
 {
-	return call_new(cri, &method_runtime_config);
+	return call_new(cri, &method_runtime_config, NULL, 0);
+}
+
+static void pack(const ProtobufCMessage *message, struct buf *buf)
+{
+	_cleanup_free_ uint8_t *bytes = xmalloc(protobuf_c_message_get_packed_size(message) + 1);
+	size_t length = protobuf_c_message_pack(message, bytes);
+
+	(void)buf_append(buf, bytes, length);
+}
+
+struct op *cri_running(struct cri *cri, const char *namespace, const char *container)
+{
+	Runtime__V1__Label in_namespace = RUNTIME__V1__LABEL__INIT;
+	Runtime__V1__Label of_name = RUNTIME__V1__LABEL__INIT;
+	Runtime__V1__Label *labels[] = { &in_namespace, &of_name };
+	Runtime__V1__ContainerStateValue state = RUNTIME__V1__CONTAINER_STATE_VALUE__INIT;
+	Runtime__V1__ContainerFilter filter = RUNTIME__V1__CONTAINER_FILTER__INIT;
+	Runtime__V1__ListContainersRequest m = RUNTIME__V1__LIST_CONTAINERS_REQUEST__INIT;
+	_cleanup_(buf_done) struct buf message = BUF_INIT(REQUEST_CAP);
+
+	in_namespace.key = (char *)(uintptr_t)LABEL_NAMESPACE;
+	in_namespace.value = (char *)(uintptr_t) namespace;
+	of_name.key = (char *)(uintptr_t)LABEL_CONTAINER;
+	of_name.value = (char *)(uintptr_t)container;
+	state.state = RUNTIME__V1__CONTAINER_STATE__CONTAINER_RUNNING;
+	filter.state = &state;
+	filter.n_label_selector = ARRAY_SIZE(labels);
+	filter.label_selector = labels;
+	m.filter = &filter;
+	pack(&m.base, &message);
+	return call_new(cri, &method_list, &message, 0);
+}
+
+struct op *cri_stop(struct cri *cri, const char *id, unsigned grace_s)
+{
+	Runtime__V1__StopContainerRequest m = RUNTIME__V1__STOP_CONTAINER_REQUEST__INIT;
+	_cleanup_(buf_done) struct buf message = BUF_INIT(REQUEST_CAP);
+
+	m.container_id = (char *)(uintptr_t)id;
+	m.timeout = grace_s;
+	pack(&m.base, &message);
+	return call_new(cri, &method_stop, &message, grace_s);
 }
