@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <openssl/err.h>
+#include <openssl/pem.h>
 #include <openssl/rand.h>
 #include <openssl/x509v3.h>
 #include <string.h>
@@ -144,16 +145,21 @@ static int add_addresses(GENERAL_NAMES *names, const struct strv *list, struct e
 	return 0;
 }
 
+static int add_names(GENERAL_NAMES *names, const struct strv *dns_names,
+		     const struct strv *addresses, struct error *err)
+{
+	if (dns_names)
+		add_dns_names(names, dns_names);
+	return addresses ? add_addresses(names, addresses, err) : 0;
+}
+
 static int set_alternative_names(X509 *x509, const struct strv *dns_names,
 				 const struct strv *addresses, struct error *err)
 {
 	_cleanup_(GENERAL_NAMES_free) GENERAL_NAMES *names = openssl_must(GENERAL_NAMES_new());
-	int r = 0;
+	int r;
 
-	if (dns_names)
-		add_dns_names(names, dns_names);
-	if (addresses)
-		r = add_addresses(names, addresses, err);
+	r = add_names(names, dns_names, addresses, err);
 	if (r < 0)
 		return r;
 	if (sk_GENERAL_NAME_num(names) > 0)
@@ -181,10 +187,8 @@ static void set_time(ASN1_TIME *time, int64_t seconds)
 	openssl_must(ASN1_TIME_set(time, seconds));
 }
 
-static void set_subject(X509 *x509, const struct ca_request *request)
+static void set_subject(X509_NAME *name, const struct ca_request *request)
 {
-	X509_NAME *name = X509_get_subject_name(x509);
-
 	if (request->organizations)
 		for (size_t i = 0; i < request->organizations->count; i++)
 			openssl_name_add(name, NID_organizationName,
@@ -204,7 +208,7 @@ static int fill(X509 *x509, const struct key *subject_key, const struct ca_reque
 		abort();
 	set_time(X509_getm_notBefore(x509), request->not_before);
 	set_time(X509_getm_notAfter(x509), request->not_after);
-	set_subject(x509, request);
+	set_subject(X509_get_subject_name(x509), request);
 	return set_serial(x509, err);
 }
 
@@ -289,5 +293,43 @@ int ca_sign(const struct cert *ca_cert, const struct key *ca_key, const struct k
 		return r;
 
 	*ret = cert_new_take(TAKE_PTR(x509));
+	return 0;
+}
+
+static int request_names(X509_REQ *request, const struct ca_request *wanted, struct error *err)
+{
+	_cleanup_(GENERAL_NAMES_free) GENERAL_NAMES *names = openssl_must(GENERAL_NAMES_new());
+	STACK_OF(X509_EXTENSION) *extensions = NULL;
+	int r;
+
+	r = add_names(names, wanted->dns_names, wanted->addresses, err);
+	if (r < 0 || sk_GENERAL_NAME_num(names) == 0)
+		return r;
+	if (X509V3_add1_i2d(&extensions, NID_subject_alt_name, names, 0, X509V3_ADD_DEFAULT) != 1 ||
+	    X509_REQ_add_extensions(request, extensions) != 1)
+		abort();
+	sk_X509_EXTENSION_pop_free(extensions, X509_EXTENSION_free);
+	return 0;
+}
+
+int ca_request(const struct key *subject_key, const struct ca_request *wanted, struct buf *ret_pem,
+	       struct error *err)
+{
+	_cleanup_(X509_REQ_free) X509_REQ *request = openssl_must(X509_REQ_new());
+	_cleanup_(BIO_free) BIO *bio = openssl_must(BIO_new(BIO_s_mem()));
+	int r;
+
+	set_subject(X509_REQ_get_subject_name(request), wanted);
+	if (X509_REQ_set_version(request, X509_REQ_VERSION_1) != 1 ||
+	    X509_REQ_set_pubkey(request, subject_key->pkey) != 1)
+		abort();
+	r = request_names(request, wanted, err);
+	if (r < 0)
+		return r;
+	if (X509_REQ_sign(request, subject_key->pkey, key_digest(subject_key->pkey)) == 0)
+		return openssl_error(err, ERROR_BUG, -EIO, "cannot sign a certificate request");
+	if (PEM_write_bio_X509_REQ(bio, request) != 1)
+		abort();
+	openssl_append(bio, ret_pem);
 	return 0;
 }

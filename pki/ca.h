@@ -4,6 +4,7 @@
 
 #include <stdint.h>
 
+#include "common/buf.h"
 #include "common/error.h"
 #include "common/strv.h"
 #include "pki/cert.h"
@@ -24,3 +25,7 @@ int ca_self_sign(const struct key *key, const char *common_name, int64_t not_bef
 /* A leaf for `subject_key`, signed by ca_cert with ca_key. */
 int ca_sign(const struct cert *ca_cert, const struct key *ca_key, const struct key *subject_key,
 	    const struct ca_request *request, struct cert **ret, struct error *err);
+/* A PKCS#10 request in PEM for such a certificate, as kubeadm's generate-csr makes it: subject and
+ * names; usages and dates are whoever's that signs it. */
+int ca_request(const struct key *subject_key, const struct ca_request *wanted, struct buf *ret_pem,
+	       struct error *err);

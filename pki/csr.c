@@ -6,6 +6,7 @@
 #include <openssl/pem.h>
 #include <string.h>
 
+#include "pki/ca.h"
 #include "pki/hmac.h"
 #include "pki/openssl.h"
 #include "pki/pem.h"
@@ -15,24 +16,9 @@ DEFINE_CLEANUP(EVP_MD_CTX, EVP_MD_CTX_free)
 int csr_make(const struct key *key, const char *common_name, const struct strv *organizations,
 	     struct buf *ret_pem, struct error *err)
 {
-	_cleanup_(X509_REQ_free) X509_REQ *request = openssl_must(X509_REQ_new());
-	_cleanup_(BIO_free) BIO *bio = openssl_must(BIO_new(BIO_s_mem()));
-	X509_NAME *name = X509_REQ_get_subject_name(request);
-
-	if (organizations)
-		for (size_t i = 0; i < organizations->count; i++)
-			openssl_name_add(name, NID_organizationName, organizations->items[i],
-					 i > 0);
-	openssl_name_add(name, NID_commonName, common_name, false);
-	if (X509_REQ_set_version(request, X509_REQ_VERSION_1) != 1 ||
-	    X509_REQ_set_pubkey(request, key->pkey) != 1)
-		abort();
-	if (X509_REQ_sign(request, key->pkey, key_digest(key->pkey)) == 0)
-		return openssl_error(err, ERROR_BUG, -EIO, "cannot sign a certificate request");
-	if (PEM_write_bio_X509_REQ(bio, request) != 1)
-		abort();
-	openssl_append(bio, ret_pem);
-	return 0;
+	return ca_request(
+	    key, &(struct ca_request){ .common_name = common_name, .organizations = organizations },
+	    ret_pem, err);
 }
 
 static X509_REQ *parse(const struct pem_block *block)

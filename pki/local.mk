@@ -10,6 +10,7 @@ libpki_a_SOURCES = \
 	pki/cert.h \
 	pki/ca.c \
 	pki/ca.h \
+	pki/csr-read.c \
 	pki/csr.c \
 	pki/csr.h \
 	pki/pin.c \

@@ -168,30 +168,46 @@ START_TEST(test_endless_name_is_no_san)
 }
 END_TEST
 
+static const struct renew_window window = { .at_percent = 66, .spread_percent = 5 };
+
 START_TEST(test_renewal_is_spread_around_its_percentage)
 {
 	int64_t after = NOW + 100 * HOUR;
 	int64_t first = INT64_MAX, last = 0;
 
 	for (uint32_t random = 0; random < 20000; random++) {
-		int64_t due = renew_due(NOW, after, 66, random);
+		int64_t due = renew_due(NOW, after, &window, random);
 
 		first = MIN(first, due);
 		last = MAX(last, due);
 	}
 	ck_assert_int_eq(first, NOW + 61 * HOUR);
 	ck_assert_int_eq(last, NOW + 71 * HOUR);
-	ck_assert_int_le(renew_due(NOW, after, 66, UINT32_MAX), NOW + 71 * HOUR);
+	ck_assert_int_le(renew_due(NOW, after, &window, UINT32_MAX), NOW + 71 * HOUR);
 }
 END_TEST
 
 START_TEST(test_renewal_stays_within_the_life)
 {
-	ck_assert_int_eq(renew_due(NOW, NOW + HOUR, 100, 10000), NOW + HOUR);
-	ck_assert_int_eq(renew_due(NOW, NOW + HOUR, 0, 0), NOW);
-	ck_assert_int_eq(renew_due(NOW, NOW - HOUR, 66, 7), NOW - HOUR);
+	const struct renew_window late = { 100, 5 }, early = { 0, 5 };
+
+	ck_assert_int_eq(renew_due(NOW, NOW + HOUR, &late, 2000), NOW + HOUR);
+	ck_assert_int_eq(renew_due(NOW, NOW + HOUR, &early, 0), NOW);
+	ck_assert_int_eq(renew_due(NOW, NOW - HOUR, &window, 7), NOW - HOUR);
 	/* The year 9999, which some CAs have. */
-	ck_assert_int_gt(renew_due(0, INT64_C(253402300799), 66, UINT32_MAX), NOW);
+	ck_assert_int_gt(renew_due(0, INT64_C(253402300799), &window, UINT32_MAX), NOW);
+}
+END_TEST
+
+START_TEST(test_renewal_of_one_certificate_has_one_moment_and_others_have_theirs)
+{
+	uint32_t first = renew_random("cp1", "apiserver", "01");
+
+	ck_assert_uint_eq(renew_random("cp1", "apiserver", "01"), first);
+	ck_assert_uint_ne(renew_random("cp2", "apiserver", "01"), first);
+	ck_assert_uint_ne(renew_random("cp1", "etcd-peer", "01"), first);
+	ck_assert_uint_ne(renew_random("cp1", "apiserver", "02"), first);
+	ck_assert_uint_ne(renew_random("cp1a", "piserver", "01"), first);
 }
 END_TEST
 
@@ -217,5 +233,6 @@ TCase *pki_renew_cases(void)
 
 	tcase_add_test(tc, test_renewal_is_spread_around_its_percentage);
 	tcase_add_test(tc, test_renewal_stays_within_the_life);
+	tcase_add_test(tc, test_renewal_of_one_certificate_has_one_moment_and_others_have_theirs);
 	return tc;
 }
