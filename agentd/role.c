@@ -234,7 +234,7 @@ static int flat_token(const struct schema_text *text, struct schema_role *flat, 
 	return 0;
 }
 
-/* Refuses flat fields that say something to a host that is no worker. */
+/* Refuses flat fields that say something to a host of another kind. */
 static int refuse_flat(const struct schema_text *text, enum role_kind kind, struct error *err)
 {
 	const struct value *document = text->documents[SCHEMA_ROLE];
@@ -243,11 +243,13 @@ static int refuse_flat(const struct schema_text *text, enum role_kind kind, stru
 		const struct value *value = value_get(document, row->key);
 		bool empty = value_type(value) == VALUE_NULL ||
 			     (value_type(value) == VALUE_BOOL && !value_is_true(value));
+		enum role_kind wanted =
+		    row->flags & SCHEMA_CONTROL_PLANE ? ROLE_CONTROL_PLANE : ROLE_WORKER;
 
-		if (!empty && row->kind != DECODE_NOTHING && strcmp(row->key, "role") != 0 &&
-		    strcmp(row->key, "policy") != 0)
-			return schema_error(text, value, err, "%s is for a worker, and role is %s",
-					    row->key, role_kind_name(kind));
+		if (!empty && wanted != kind && !(row->flags & SCHEMA_EVERY_ROLE) &&
+		    row->kind != DECODE_NOTHING)
+			return schema_error(text, value, err, "%s is for a %s, and role is %s",
+					    row->key, role_kind_name(wanted), role_kind_name(kind));
 	}
 	return 0;
 }
@@ -376,9 +378,13 @@ static int merge_flat(const struct schema_text *text, struct schema_role *flat,
 
 	if (!text->documents[SCHEMA_ROLE])
 		return 0;
+	r = refuse_flat(text, role->kind, err);
+	if (r < 0)
+		return r;
 	role->policy = flat->policy;
+	role->renewal = flat->renewal;
 	if (role->kind != ROLE_WORKER)
-		return refuse_flat(text, role->kind, err);
+		return 0;
 
 	join->replace_node = flat->replace_node;
 	r = merge_endpoint(text, flat, join, err);

@@ -116,6 +116,11 @@ struct role_join {
 	bool replace_node;
 };
 
+/* When certificates are renewed, in percents of their lives; 0 = the default. */
+struct role_renewal {
+	unsigned at_percent, spread_percent;
+};
+
 struct role {
 	unsigned refs;
 	uint64_t generation; /* counts accepted roles, from 1 */
@@ -127,6 +132,7 @@ struct role {
 	uint16_t bind_port;
 	/* timeouts.controlPlaneComponentHealthCheck: how long a component may take to start. */
 	int64_t component_health_timeout_s;
+	struct role_renewal renewal;
 	struct role_tokens tokens; /* control plane: at least one; none on a worker */
 	struct role_policy policy;
 	struct role_cluster cluster;

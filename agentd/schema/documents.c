@@ -20,10 +20,21 @@
 static const char *const roles[] = { "none", "control-plane", "worker", NULL };
 
 /* clang-format off */
+static const struct decode_row renewal_rows[] = {
+	{ "atPercent", DECODE_INT, DECODE_FIELD(struct role_renewal, at_percent),
+	  .minimum = 20, .maximum = 90, .standard = "66",
+	  .help = "How much of its life has passed when a certificate is renewed" },
+	{ "spreadPercent", DECODE_INT, DECODE_FIELD(struct role_renewal, spread_percent),
+	  .minimum = 1, .maximum = 10, .standard = "5",
+	  .help = "By how much of it, either way, the certificates' moments differ" },
+	{},
+};
+
 const struct decode_row schema_role_rows[] = {
 	{ "apiVersion", DECODE_NOTHING, .help = AGENTD_API },
 	{ "kind", DECODE_NOTHING, .help = "RoleConfiguration" },
 	{ "role", DECODE_ENUM, DECODE_FIELD(struct schema_role, role), .choices = roles,
+	  .flags = SCHEMA_EVERY_ROLE,
 	  .standard = "what kubeadm's documents beside it say",
 	  .help = "What this host is: control-plane, worker or none" },
 	{ "endpoint", DECODE_STRING, DECODE_FIELD(struct schema_role, endpoint),
@@ -46,8 +57,11 @@ const struct decode_row schema_role_rows[] = {
 	  .help = "Worker: takes over a NotReady Node of this name that another host made" },
 	{ "policy", DECODE_CUSTOM, DECODE_FIELD(struct schema_role, policy),
 	  .rows = schema_policy_rows, .decode = schema_decode_policy,
-	  .standard = "enforce",
+	  .standard = "enforce", .flags = SCHEMA_EVERY_ROLE,
 	  .help = "What agentd mends: enforce or observe for everything, or a map of classes" },
+	{ "certificateRenewal", DECODE_MAP, DECODE_FIELD(struct schema_role, renewal),
+	  .rows = renewal_rows, .flags = SCHEMA_CONTROL_PLANE,
+	  .help = "Control plane: when certificates are renewed" },
 	{},
 };
 

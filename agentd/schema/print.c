@@ -32,7 +32,8 @@ static struct value *document_of(const struct role *role, enum schema_kind kind,
 {
 	struct schema_role flat = { .role = (int)role->kind,
 				    .replace_node = role->join.replace_node,
-				    .policy = role->policy };
+				    .policy = role->policy,
+				    .renewal = role->renewal };
 
 	switch (kind) {
 	case SCHEMA_ROLE:

@@ -19,6 +19,10 @@ enum schema_flags {
 	/* Not supported, and refused by the row's own .decode, with words of its own or although
 	 * it is empty. */
 	SCHEMA_REFUSED = DECODE_USER << 2,
+	/* Of RoleConfiguration: for a control plane, or for every role. Those without either are
+	 * for a worker. */
+	SCHEMA_CONTROL_PLANE = DECODE_USER << 3,
+	SCHEMA_EVERY_ROLE = DECODE_USER << 4,
 };
 
 /* Kinds of documents; the order is that in which they are printed. */
@@ -50,6 +54,7 @@ struct schema_role {
 	struct strv ca_cert_hashes;
 	bool unsafe_skip_ca_verification, replace_node;
 	struct role_policy policy;
+	struct role_renewal renewal;
 };
 
 extern const struct decode_row schema_role_rows[];    /* of struct schema_role */
