@@ -22,3 +22,6 @@ extern const struct resource token_rows[];
 extern const struct resource cluster_info_rows[];
 extern const struct resource node_rows[];
 extern const struct resource addon_rows[];
+extern const struct resource leader_rows[];
+extern const struct resource proof_rows[];
+extern const struct resource validity_rows[];

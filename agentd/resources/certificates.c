@@ -6,7 +6,8 @@
 
 #include "agentd/resources.h"
 #include "agentd/resources/files.h"
-#include "agentd/resources/issue.h"
+#include "agentd/resources/leaf.h"
+#include "agentd/resources/request.h"
 #include "common/alloc.h"
 #include "common/file.h"
 #include "common/fs.h"
@@ -55,25 +56,19 @@ static void pair_load(const struct context *ctx, const struct profile *profile, 
 
 /* Something is there that does not fit: ours is made again, somebody else's is reported. */
 static enum verdict unfit(const struct context *ctx, const struct resource *row, const char *path,
-			  enum verdict verdict, struct why *why)
+			  enum verdict verdict, struct why *why, bool replaceable)
 {
 	struct why detail = *why;
 
 	why_set(why, "%s %s", path, detail.text);
-	if (verdict == UNKNOWN || files_is_ours(ctx, row))
+	if (verdict != DRIFTED || replaceable || files_is_ours(ctx, row))
 		return verdict;
 	why_add(why, "it is not agentd's: remove it and its key, or mend it");
 	return BLOCKED;
 }
 
-static enum verdict observe_ca(const struct context *ctx, const struct resource *row,
-			       const struct pair *pair, struct why *why)
+static enum verdict observe_ca(const struct pair *pair, struct why *why)
 {
-	if (pair->has_crt && !pair->has_key) {
-		why_set(why, "%s is there without its key; an external CA is not supported yet",
-			pair->crt_path);
-		return BLOCKED;
-	}
 	if (!pair->has_crt) {
 		why_set(why,
 			"%s is there without its certificate: put that back, or remove the key",
@@ -81,16 +76,15 @@ static enum verdict observe_ca(const struct context *ctx, const struct resource 
 		return BLOCKED;
 	}
 	/* A CA is never replaced silently, not even our own. */
-	if (!pair->cert || !pair->key) {
+	if (!pair->cert || (pair->has_key && !pair->key)) {
 		why_set(why, "%s or its key cannot be read: %s", pair->crt_path, pair->err.message);
 		return BLOCKED;
 	}
-	if (!cert_has_key(pair->cert, pair->key) || !cert_is_ca(pair->cert)) {
+	/* Without its key it is an external CA: what it signs is requested (request.h). */
+	if (!cert_is_ca(pair->cert) || (pair->has_key && !cert_has_key(pair->cert, pair->key))) {
 		why_set(why, "%s is not a CA's certificate for %s", pair->crt_path, pair->key_path);
 		return BLOCKED;
 	}
-	(void)ctx;
-	(void)row;
 	return IN_SYNC;
 }
 
@@ -98,19 +92,23 @@ static enum verdict observe_leaf(const struct context *ctx, const struct resourc
 				 const struct profile *profile, const struct pair *pair,
 				 struct why *why)
 {
+	const char *path = pair->has_crt || !pair->has_key ? pair->crt_path : pair->key_path;
+	bool whole = pair->cert && pair->key, replaceable;
 	enum verdict verdict;
 
-	if (!pair->has_crt || !pair->has_key) {
+	if (!pair->has_crt && !pair->has_key)
+		why_set(why, "is missing");
+	else if (!pair->has_crt || !pair->has_key)
 		why_set(why, "is there without its other half");
-		return unfit(ctx, row, pair->has_crt ? pair->crt_path : pair->key_path, DRIFTED,
-			     why);
-	}
-	if (!pair->cert || !pair->key) {
+	else if (!whole)
 		why_set(why, "cannot be read: %s", pair->err.message);
-		return unfit(ctx, row, pair->crt_path, DRIFTED, why);
-	}
-	verdict = issue_observe(ctx, profile, pair->cert, pair->key, why);
-	return verdict == IN_SYNC ? IN_SYNC : unfit(ctx, row, pair->crt_path, verdict, why);
+	verdict = leaf_observe(ctx, profile, whole ? pair->cert : NULL, whole ? pair->key : NULL,
+			       &replaceable, why);
+	if (verdict == IN_SYNC)
+		return IN_SYNC;
+	if (!pair->has_crt && !pair->has_key)
+		replaceable = true;
+	return unfit(ctx, row, path, verdict, why, replaceable);
 }
 
 static enum verdict certificate_look(const struct context *ctx, const struct resource *row,
@@ -118,17 +116,17 @@ static enum verdict certificate_look(const struct context *ctx, const struct res
 {
 	const struct profile *profile = profile_of_row(row);
 
-	if (!pair->has_crt && !pair->has_key) {
-		why_set(why, "%s is missing", pair->crt_path);
-		if (profile->ca || ledger_get(ctx->ledger, row->name) != LEDGER_APPLIED)
-			return DRIFTED;
-		/* The cluster has been made with it. */
-		why_add(why, "and so is its key: put them back; with a new CA every node and every "
-			     "client would have to join again");
-		return BLOCKED;
-	}
-	return profile->ca ? observe_leaf(ctx, row, profile, pair, why)
-			   : observe_ca(ctx, row, pair, why);
+	if (profile->ca)
+		return observe_leaf(ctx, row, profile, pair, why);
+	if (pair->has_crt || pair->has_key)
+		return observe_ca(pair, why);
+	why_set(why, "%s is missing", pair->crt_path);
+	if (ledger_get(ctx->ledger, row->name) != LEDGER_APPLIED)
+		return DRIFTED;
+	/* The cluster has been made with it. */
+	why_add(why, "and so is its key: put them back; with a new CA every node and every "
+		     "client would have to join again");
+	return BLOCKED;
 }
 
 static enum verdict certificate_observe(struct context *ctx, const struct resource *row,
@@ -141,9 +139,10 @@ static enum verdict certificate_observe(struct context *ctx, const struct resour
 	verdict = certificate_look(ctx, row, &pair, why);
 	if (verdict != IN_SYNC)
 		return verdict;
-	return files_are_kept(pair.crt_path, 0644, why) && files_are_kept(pair.key_path, 0600, why)
-		   ? IN_SYNC
-		   : DRIFTED;
+	if (!files_are_kept(pair.crt_path, 0644, why) ||
+	    (pair.has_key && !files_are_kept(pair.key_path, 0600, why)))
+		return DRIFTED;
+	return IN_SYNC;
 }
 
 /* Gives an existing good pair its modes back, keeping its bytes. */
@@ -171,41 +170,32 @@ static struct op *certificate_make(struct task *task, struct error *err)
 	const struct resource *row = row_of(task);
 	const struct profile *profile = profile_of_row(row);
 	struct context *ctx = ctx_of(task);
+	struct issue_order order = {
+		.profile = profile,
+		.algorithm = role_of(task)->cluster.encryption_algorithm,
+	};
 	_cleanup_(pair_done) struct pair pair = { 0 };
+	_cleanup_(issued_done) struct issued signed_elsewhere = { 0 };
 	struct why why = { .text = "" };
+	struct op *op;
 
 	pair_load(ctx, profile, &pair);
 	if (certificate_look(ctx, row, &pair, &why) == IN_SYNC) {
 		(void)keep_pair(ctx, &pair, err);
 		return NULL;
 	}
-	return issue_certificate(ctx, role_of(task), profile,
-				 role_of(task)->cluster.encryption_algorithm, err);
+	/* A CA signs itself. */
+	if (!profile->ca)
+		return issue_certificate(ctx, role_of(task), profile, order.algorithm, err);
+	op = leaf_make(ctx, role_of(task), order, &signed_elsewhere, err);
+	if (signed_elsewhere.certificate_pem)
+		(void)leaf_keep_pair(ctx, profile, &signed_elsewhere, err);
+	return op;
 }
 
 static int certificate_keep(struct task *task, struct op *op, struct error *err)
 {
-	const struct profile *profile = profile_of_row(row_of(task));
-	const struct issued *issued = issue_result(op);
-	struct context *ctx = ctx_of(task);
-	_cleanup_free_ char *crt = files_pki(ctx, "%s.crt", profile->base_name);
-	_cleanup_free_ char *key = files_pki(ctx, "%s.key", profile->base_name);
-	struct file_content contents[] = {
-		{ .path = key,
-		  .bytes = secret_bytes(issued->key_pem),
-		  .length = secret_length(issued->key_pem),
-		  .mode = 0600,
-		  .uid = (uid_t)-1,
-		  .gid = (gid_t)-1 },
-		{ .path = crt,
-		  .bytes = issued->certificate_pem,
-		  .length = strlen(issued->certificate_pem),
-		  .mode = 0644,
-		  .uid = (uid_t)-1,
-		  .gid = (gid_t)-1 },
-	};
-
-	return files_replace_set(ctx, contents, ARRAY_SIZE(contents), err);
+	return leaf_keep_pair(ctx_of(task), profile_of_row(row_of(task)), issue_result(op), err);
 }
 
 static const struct stage certificate_apply[] = {
@@ -221,6 +211,15 @@ static void certificate_paths(struct context *ctx, const struct resource *row,
 
 	strv_addf(&ret->paths, "%s/%s.crt", directory, profile->base_name);
 	strv_addf(&ret->paths, "%s/%s.key", directory, profile->base_name);
+	if (profile->ca)
+		request_paths(profile, ret);
+}
+
+static int64_t certificate_due(struct context *ctx, const struct resource *row)
+{
+	const struct profile *profile = profile_of_row(row);
+
+	return profile->ca ? leaf_due_of(ctx, profile) : 0;
 }
 
 /* The service account's key pair. */
@@ -350,7 +349,8 @@ static void service_account_paths(struct context *ctx, const struct resource *ro
 	  .title = "key and certificate \"" profile "\" in certificatesDir",        \
 	  .roles = FOR_CONTROL_PLANE, .class = CLASS_CERTIFICATES,                  \
 	  .needs = { __VA_ARGS__ },                                                 \
-	  .triggers = { ON_LIST(certificate_paths), EVERY(12 * 3600) },             \
+	  .triggers = { ON_LIST(certificate_paths), DUE(certificate_due),           \
+			EVERY(12 * 3600) },                                         \
 	  .observe = certificate_observe, .apply = certificate_apply }
 
 const struct resource certificate_rows[] = {

@@ -19,6 +19,7 @@ struct job {
 	struct strv organizations;
 	struct cert *ca_cert; /* NULL: it signs itself */
 	struct key *ca_key;
+	bool request; /* somebody else signs */
 	int64_t not_before, not_after;
 	struct issued issued;
 };
@@ -31,9 +32,16 @@ static void job_free(void *argument)
 	strv_done(&job->organizations);
 	cert_unref(job->ca_cert);
 	key_unref(job->ca_key);
-	free(job->issued.certificate_pem);
-	secret_unref(job->issued.key_pem);
+	issued_done(&job->issued);
 	free(job);
+}
+
+void issued_done(struct issued *issued)
+{
+	free(issued->certificate_pem);
+	free(issued->request_pem);
+	secret_unref(issued->key_pem);
+	*issued = (struct issued){ 0 };
 }
 
 void issue_names_done(struct issue_names *names)
@@ -109,9 +117,9 @@ static int load_ca_pair(const struct context *ctx, const char *ca, struct job *j
 	return 0;
 }
 
-static int sign(struct job *job, const struct key *key, struct cert **ret, struct error *err)
+static struct ca_request wanted_of(const struct job *job)
 {
-	struct ca_request request = {
+	return (struct ca_request){
 		.common_name = job->names.common_name,
 		.organizations = &job->organizations,
 		.dns_names = &job->names.dns_names,
@@ -120,30 +128,57 @@ static int sign(struct job *job, const struct key *key, struct cert **ret, struc
 		.not_before = job->not_before,
 		.not_after = job->not_after,
 	};
+}
+
+static int sign(struct job *job, const struct key *key, struct cert **ret, struct error *err)
+{
+	struct ca_request wanted = wanted_of(job);
 
 	if (!job->ca_cert)
 		return ca_self_sign(key, job->names.common_name, job->not_before, job->not_after,
 				    ret, err);
-	return ca_sign(job->ca_cert, job->ca_key, key, &request, ret, err);
+	return ca_sign(job->ca_cert, job->ca_key, key, &wanted, ret, err);
+}
+
+static int make_certificate(struct job *job, const struct key *key, struct error *err)
+{
+	_cleanup_(cert_unref) struct cert *cert = NULL;
+	_cleanup_(buf_done) struct buf pem = BUF_INIT(FILES_CAP);
+	int r;
+
+	r = sign(job, key, &cert, err);
+	if (r < 0)
+		return error_wrap(err, r, "certificate %s", job->profile->name);
+	cert_to_pem(cert, &pem);
+	job->issued.certificate_pem = buf_take(&pem);
+	return 0;
+}
+
+static int make_request(struct job *job, const struct key *key, struct error *err)
+{
+	_cleanup_(buf_done) struct buf pem = BUF_INIT(FILES_CAP);
+	struct ca_request wanted = wanted_of(job);
+	int r;
+
+	r = ca_request(key, &wanted, &pem, err);
+	if (r < 0)
+		return error_wrap(err, r, "certificate request %s", job->profile->name);
+	job->issued.request_pem = buf_take(&pem);
+	return 0;
 }
 
 static int issue(void *argument, struct error *err)
 {
 	struct job *job = argument;
 	_cleanup_(key_unref) struct key *key = NULL;
-	_cleanup_(cert_unref) struct cert *cert = NULL;
-	_cleanup_(buf_done) struct buf pem = BUF_INIT(FILES_CAP);
 	int r;
 
 	r = key_generate(job->algorithm, &key, err);
 	if (r < 0)
 		return error_wrap(err, r, "key of %s", job->profile->name);
-	r = sign(job, key, &cert, err);
+	r = job->request ? make_request(job, key, err) : make_certificate(job, key, err);
 	if (r < 0)
-		return error_wrap(err, r, "certificate %s", job->profile->name);
-
-	cert_to_pem(cert, &pem);
-	job->issued.certificate_pem = buf_take(&pem);
+		return r;
 	job->issued.key_pem = key_to_pem(key);
 	return 0;
 }
@@ -161,31 +196,54 @@ static struct op *issue_now(struct loop *loop, struct job *job)
 	return op;
 }
 
-struct op *issue_certificate(struct context *ctx, const struct role *role,
-			     const struct profile *profile, enum key_algorithm algorithm,
-			     struct error *err)
+static void add_names_of(const struct cert *cert, struct issue_names *names)
 {
+	_cleanup_(strv_done) struct strv dns_names = STRV_INIT, addresses = STRV_INIT;
+
+	cert_dns_names(cert, &dns_names);
+	cert_addresses(cert, &addresses);
+	STRV_FOREACH(name, &dns_names)
+		strv_add_unique(&names->dns_names, name);
+	STRV_FOREACH(address, &addresses)
+		strv_add_unique(&names->addresses, address);
+}
+
+struct op *issue_order(struct context *ctx, const struct role *role,
+		       const struct issue_order *order, struct error *err)
+{
+	const struct profile *profile = order->profile;
 	struct job *job = NEW(struct job);
 	int64_t validity = profile->ca ? role->cluster.certificate_validity_s
 				       : role->cluster.ca_certificate_validity_s;
 	int64_t now = clock_wall(ctx->clock);
 
 	job->profile = profile;
-	job->algorithm = algorithm;
+	job->algorithm = order->algorithm;
+	job->request = order->request;
 	job->not_before = now - CLOCK_SKEW_S;
 	job->not_after = now + validity;
 	if (profile->organization)
 		strv_add(&job->organizations, profile->organization);
 	issue_names_of(role, profile, &job->names);
-	if (profile->ca && load_ca_pair(ctx, profile->ca, job, err) < 0) {
+	if (order->like && profile->sans)
+		add_names_of(order->like, &job->names);
+	if (profile->ca && !job->request && load_ca_pair(ctx, profile->ca, job, err) < 0) {
 		job_free(job);
 		return NULL;
 	}
 	/* A curve's key takes a tenth of a millisecond: queueing it behind RSA keys would cost
 	 * more. */
-	if (algorithm == KEY_ECDSA_P256 || algorithm == KEY_ECDSA_P384)
+	if (job->algorithm == KEY_ECDSA_P256 || job->algorithm == KEY_ECDSA_P384)
 		return issue_now(ctx->loop, job);
 	return work_run(ctx->work, profile_rank(profile), issue, job, job_free);
+}
+
+struct op *issue_certificate(struct context *ctx, const struct role *role,
+			     const struct profile *profile, enum key_algorithm algorithm,
+			     struct error *err)
+{
+	return issue_order(
+	    ctx, role, &(struct issue_order){ .profile = profile, .algorithm = algorithm }, err);
 }
 
 const struct issued *issue_result(const struct op *op)

@@ -9,15 +9,27 @@
 #include "pki/profiles.h"
 
 struct issued {
-	char *certificate_pem;
+	char *certificate_pem; /* NULL where it is a request */
+	char *request_pem;
 	struct secret *key_pem;
 };
+void issued_done(struct issued *issued);
+DEFINE_CLEANUP_VALUE(struct issued, issued_done)
 
 /* Signed by the profile's CA as it lies in certificatesDir (a CA signs itself). RSA keys are made
  * in the order of pki/profiles.h. NULL with err set if that CA cannot be read. */
 struct op *issue_certificate(struct context *ctx, const struct role *role,
 			     const struct profile *profile, enum key_algorithm algorithm,
 			     struct error *err);
+/* The same with more to say. */
+struct issue_order {
+	const struct profile *profile;
+	enum key_algorithm algorithm;
+	bool request;		 /* only a key and a request, which somebody else signs */
+	const struct cert *like; /* whose further SANs the new one has too; or NULL */
+};
+struct op *issue_order(struct context *ctx, const struct role *role,
+		       const struct issue_order *order, struct error *err);
 const struct issued *issue_result(const struct op *op);
 
 /* Common name, SANs and usages that a profile's certificate must have for this role. */

@@ -6,7 +6,8 @@
 
 #include "agentd/resources.h"
 #include "agentd/resources/files.h"
-#include "agentd/resources/issue.h"
+#include "agentd/resources/leaf.h"
+#include "agentd/resources/request.h"
 #include "common/alloc.h"
 #include "common/file.h"
 #include "common/fs.h"
@@ -34,24 +35,22 @@ static char *server_of(const struct role *role, const struct kind *kind)
 
 /* Whether the client certificate in it is good; else the reason is in why. */
 static enum verdict client_observe(const struct context *ctx, const struct kind *kind,
-				   const struct kubeconfig *config, struct why *why)
+				   const struct kubeconfig *config, bool *ret_replaceable,
+				   struct why *why)
 {
+	const struct profile *profile = profile_find(kind->profile);
 	_cleanup_(cert_unref) struct cert *cert = NULL;
 	_cleanup_(key_unref) struct key *key = NULL;
 	struct error err = ERROR_INIT;
 
-	if (!config->certificate_pem || !config->key_pem) {
+	if (!config->certificate_pem || !config->key_pem)
 		why_set(why, "embeds no client certificate");
-		return DRIFTED;
-	}
-	if (cert_from_pem(config->certificate_pem, strlen(config->certificate_pem), &cert, &err) <
-		0 ||
-	    key_from_pem(secret_bytes(config->key_pem), secret_length(config->key_pem), &key,
-			 &err) < 0) {
+	else if (cert_from_pem(config->certificate_pem, strlen(config->certificate_pem), &cert,
+			       &err) < 0 ||
+		 key_from_pem(secret_bytes(config->key_pem), secret_length(config->key_pem), &key,
+			      &err) < 0)
 		why_set(why, "%s", err.message);
-		return DRIFTED;
-	}
-	return issue_observe(ctx, profile_find(kind->profile), cert, key, why);
+	return leaf_observe(ctx, profile, key ? cert : NULL, key, ret_replaceable, why);
 }
 
 static bool ca_is_ours(const struct context *ctx, const struct kubeconfig *config)
@@ -70,12 +69,12 @@ static bool ca_is_ours(const struct context *ctx, const struct kubeconfig *confi
 }
 
 static enum verdict unfit(const struct context *ctx, const struct resource *row, const char *path,
-			  enum verdict verdict, struct why *why)
+			  enum verdict verdict, struct why *why, bool replaceable)
 {
 	struct why detail = *why;
 
 	why_set(why, "%s %s", path, detail.text);
-	if (verdict == UNKNOWN || files_is_ours(ctx, row))
+	if (verdict != DRIFTED || replaceable || files_is_ours(ctx, row))
 		return verdict;
 	why_add(why, "it is not agentd's: remove it, or mend it");
 	return BLOCKED;
@@ -88,26 +87,29 @@ static enum verdict kubeconfig_observe(struct context *ctx, const struct resourc
 	_cleanup_free_ char *path = path_of(ctx, kind);
 	_cleanup_free_ char *server = server_of(ctx->role, kind);
 	_cleanup_(kubeconfig_done) struct kubeconfig config = { 0 };
+	bool forced = leaf_is_forced(ctx, profile_find(kind->profile)), replaceable;
 	struct error err = ERROR_INIT;
 	enum verdict verdict;
 	int r;
 
 	r = kubeconfig_read(path, &config, &err);
 	if (r == 0) {
-		why_set(why, "%s is missing", path);
-		return DRIFTED;
+		why_set(why, "is missing");
+		verdict =
+		    leaf_observe(ctx, profile_find(kind->profile), NULL, NULL, &replaceable, why);
+		return unfit(ctx, row, path, verdict, why, true);
 	}
 	if (r < 0) {
 		why_set(why, "cannot be read: %s", err.message);
-		return unfit(ctx, row, path, DRIFTED, why);
+		return unfit(ctx, row, path, DRIFTED, why, forced);
 	}
 	if (!ca_is_ours(ctx, &config)) {
 		why_set(why, "is for a cluster with another CA");
-		return unfit(ctx, row, path, DRIFTED, why);
+		return unfit(ctx, row, path, DRIFTED, why, forced);
 	}
-	verdict = client_observe(ctx, kind, &config, why);
+	verdict = client_observe(ctx, kind, &config, &replaceable, why);
 	if (verdict != IN_SYNC)
-		return unfit(ctx, row, path, verdict, why);
+		return unfit(ctx, row, path, verdict, why, replaceable);
 	if (files_is_ours(ctx, row) && strcmp(config.server, server) != 0) {
 		why_set(why, "%s talks to %s, not to %s", path, config.server, server);
 		return DRIFTED;
@@ -147,29 +149,48 @@ static int kubeconfig_put(struct task *task, const char *certificate_pem, struct
 	return r < 0 ? r : STAGE_NEXT;
 }
 
+static int kubeconfig_put_issued(struct task *task, const struct issued *issued, struct error *err)
+{
+	const struct kind *kind = row_of(task)->data;
+	const struct profile *profile = profile_find(kind->profile);
+	int r;
+
+	if (issued->request_pem)
+		return request_keep(ctx_of(task), profile, issued, err);
+	r = kubeconfig_put(task, issued->certificate_pem, issued->key_pem, err);
+	return r < 0 ? r : leaf_made(ctx_of(task), profile, err);
+}
+
 static struct op *kubeconfig_make(struct task *task, struct error *err)
 {
 	const struct kind *kind = row_of(task)->data;
+	struct issue_order order = {
+		.profile = profile_find(kind->profile),
+		.algorithm = role_of(task)->cluster.encryption_algorithm,
+	};
 	_cleanup_free_ char *path = path_of(ctx_of(task), kind);
 	_cleanup_(kubeconfig_done) struct kubeconfig found = { 0 };
+	_cleanup_(issued_done) struct issued signed_elsewhere = { 0 };
 	struct error unread = ERROR_INIT;
 	struct why why = { .text = "" };
+	bool replaceable;
+	struct op *op;
 
 	/* A good certificate is kept: then only what is around it is to be written. */
 	if (kubeconfig_read(path, &found, &unread) > 0 && ca_is_ours(ctx_of(task), &found) &&
-	    client_observe(ctx_of(task), kind, &found, &why) != DRIFTED) {
+	    client_observe(ctx_of(task), kind, &found, &replaceable, &why) != DRIFTED) {
 		(void)kubeconfig_put(task, found.certificate_pem, found.key_pem, err);
 		return NULL;
 	}
-	return issue_certificate(ctx_of(task), role_of(task), profile_find(kind->profile),
-				 role_of(task)->cluster.encryption_algorithm, err);
+	op = leaf_make(ctx_of(task), role_of(task), order, &signed_elsewhere, err);
+	if (signed_elsewhere.certificate_pem)
+		(void)kubeconfig_put_issued(task, &signed_elsewhere, err);
+	return op;
 }
 
 static int kubeconfig_keep(struct task *task, struct op *op, struct error *err)
 {
-	const struct issued *issued = issue_result(op);
-
-	return kubeconfig_put(task, issued->certificate_pem, issued->key_pem, err);
+	return kubeconfig_put_issued(task, issue_result(op), err);
 }
 
 static const struct stage kubeconfig_apply[] = {
@@ -181,27 +202,17 @@ static const struct stage kubeconfig_apply[] = {
 
 static enum verdict agentd_observe(struct context *ctx, const struct resource *row, struct why *why)
 {
+	const struct profile *profile = profile_find("agentd");
 	_cleanup_free_ char *crt = context_state_path(ctx, "pki/agentd.crt");
-	_cleanup_free_ char *key_path = context_state_path(ctx, "pki/agentd.key");
-	_cleanup_(buf_done) struct buf text = BUF_INIT(FILES_CAP);
 	_cleanup_(cert_unref) struct cert *cert = NULL;
 	_cleanup_(key_unref) struct key *key = NULL;
-	struct error err = ERROR_INIT;
 	enum verdict verdict;
+	bool replaceable;
 
 	(void)row;
-	if (files_load(crt, &text))
-		(void)cert_from_pem(text.data, text.length, &cert, &err);
-	buf_reset(&text);
-	if (files_load(key_path, &text)) {
-		(void)key_from_pem(text.data, text.length, &key, &err);
-		secret_wipe(text.data, text.length);
-	}
-	if (!cert || !key) {
-		why_set(why, "%s or its key is missing", crt);
-		return DRIFTED;
-	}
-	verdict = issue_observe(ctx, profile_find("agentd"), cert, key, why);
+	if (leaf_load(ctx, profile, &cert, &key) == 0)
+		why_set(why, "or its key is missing");
+	verdict = leaf_observe(ctx, profile, cert, key, &replaceable, why);
 	if (verdict != IN_SYNC) {
 		struct why detail = *why;
 
@@ -212,32 +223,20 @@ static enum verdict agentd_observe(struct context *ctx, const struct resource *r
 
 static struct op *agentd_make(struct task *task, struct error *err)
 {
-	return issue_certificate(ctx_of(task), role_of(task), profile_find("agentd"),
-				 KEY_ECDSA_P256, err);
+	struct issue_order order = { .profile = profile_find("agentd"),
+				     .algorithm = KEY_ECDSA_P256 };
+	_cleanup_(issued_done) struct issued signed_elsewhere = { 0 };
+	struct op *op;
+
+	op = leaf_make(ctx_of(task), role_of(task), order, &signed_elsewhere, err);
+	if (signed_elsewhere.certificate_pem)
+		(void)leaf_keep_pair(ctx_of(task), order.profile, &signed_elsewhere, err);
+	return op;
 }
 
 static int agentd_keep(struct task *task, struct op *op, struct error *err)
 {
-	const struct issued *issued = issue_result(op);
-	struct context *ctx = ctx_of(task);
-	_cleanup_free_ char *crt = context_state_path(ctx, "pki/agentd.crt");
-	_cleanup_free_ char *key = context_state_path(ctx, "pki/agentd.key");
-	struct file_content contents[] = {
-		{ .path = key,
-		  .bytes = secret_bytes(issued->key_pem),
-		  .length = secret_length(issued->key_pem),
-		  .mode = 0600,
-		  .uid = (uid_t)-1,
-		  .gid = (gid_t)-1 },
-		{ .path = crt,
-		  .bytes = issued->certificate_pem,
-		  .length = strlen(issued->certificate_pem),
-		  .mode = 0600,
-		  .uid = (uid_t)-1,
-		  .gid = (gid_t)-1 },
-	};
-
-	return files_replace_set(ctx, contents, ARRAY_SIZE(contents), err);
+	return leaf_keep_pair(ctx_of(task), profile_find("agentd"), issue_result(op), err);
 }
 
 static const struct stage agentd_apply[] = {
@@ -251,6 +250,30 @@ static void agentd_paths(struct context *ctx, const struct resource *row, struct
 	(void)row;
 	strv_add(&ret->paths, "/var/lib/agentd/pki/agentd.crt");
 	strv_add(&ret->paths, "/var/lib/agentd/pki/agentd.key");
+	request_paths(profile_find("agentd"), ret);
+}
+
+static int64_t agentd_due(struct context *ctx, const struct resource *row)
+{
+	(void)row;
+	return leaf_due_of(ctx, profile_find("agentd"));
+}
+
+static void kubeconfig_paths(struct context *ctx, const struct resource *row,
+			     struct trigger_list *ret)
+{
+	const struct kind *kind = row->data;
+
+	(void)ctx;
+	strv_addf(&ret->paths, "/etc/kubernetes/%s", kind->profile);
+	request_paths(profile_find(kind->profile), ret);
+}
+
+static int64_t kubeconfig_due(struct context *ctx, const struct resource *row)
+{
+	const struct kind *kind = row->data;
+
+	return leaf_due_of(ctx, profile_find(kind->profile));
 }
 
 /* clang-format off */
@@ -258,13 +281,13 @@ static void agentd_paths(struct context *ctx, const struct resource *row, struct
 	{ .name = "kubeconfig-" id, .title = "/etc/kubernetes/" id ".conf", .data = of_kind, \
 	  .roles = FOR_CONTROL_PLANE, .class = CLASS_KUBECONFIGS,                        \
 	  .needs = { "certificate-ca" },                                                 \
-	  .triggers = { ON_PATH("/etc/kubernetes/" id ".conf"), EVERY(12 * 3600) },      \
+	  .triggers = { ON_LIST(kubeconfig_paths), DUE(kubeconfig_due), EVERY(12 * 3600) }, \
 	  .observe = kubeconfig_observe, .apply = kubeconfig_apply }
 
 const struct resource kubeconfig_rows[] = {
 	{ .name = "agentd-identity", .title = "agentd's own client certificate",
 	  .roles = FOR_CONTROL_PLANE, .needs = { "certificate-ca" },
-	  .triggers = { ON_LIST(agentd_paths), EVERY(12 * 3600) },
+	  .triggers = { ON_LIST(agentd_paths), DUE(agentd_due), EVERY(12 * 3600) },
 	  .observe = agentd_observe, .apply = agentd_apply },
 	KUBECONFIG("controller-manager", &controller_manager),
 	KUBECONFIG("scheduler", &scheduler),

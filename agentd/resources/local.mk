@@ -21,12 +21,25 @@ libresources_a_SOURCES = \
 	agentd/resources/kubelet_files.h \
 	agentd/resources/kubelet_identity.c \
 	agentd/resources/kubelet_unit.c \
+	agentd/resources/leader.c \
+	agentd/resources/leader.h \
+	agentd/resources/leaf.c \
+	agentd/resources/leaf.h \
 	agentd/resources/node.c \
 	agentd/resources/object.c \
 	agentd/resources/object.h \
 	agentd/resources/preflight.c \
+	agentd/resources/proof.c \
+	agentd/resources/proof.h \
+	agentd/resources/prove.c \
+	agentd/resources/prove.h \
+	agentd/resources/request.c \
+	agentd/resources/request.h \
+	agentd/resources/restart.c \
+	agentd/resources/restart.h \
 	agentd/resources/runtime.c \
 	agentd/resources/static_pods.c \
 	agentd/resources/token_secret.c \
 	agentd/resources/token_secret.h \
-	agentd/resources/tokens.c
+	agentd/resources/tokens.c \
+	agentd/resources/validity.c

@@ -8,6 +8,7 @@ tests_unit_test_resources_SOURCES = \
 	tests/unit/test-resources-pki.c \
 	tests/unit/test-resources-pods.c \
 	tests/unit/test-resources-preflight.c \
+	tests/unit/test-resources-renewal.c \
 	tests/unit/test-resources-kubelet.c \
 	tests/unit/test-resources-cluster.c \
 	tests/unit/test-resources-keep.c \

@@ -257,7 +257,7 @@ static const struct world_case cases[] = {
 	{ "foreign, of another CA",        foreign_of_another_ca, ROW, BLOCKED, "it is not agentd's" },
 	{ "foreign, expired",              foreign_and_expired,   ROW, BLOCKED, "expired" },
 
-	{ "CA without its key",            ca_without_key,        CA, BLOCKED, "external CA is not supported yet" },
+	{ "CA without its key is external", ca_without_key,       CA, IN_SYNC, NULL },
 	{ "CA without its certificate",    ca_without_certificate, CA, BLOCKED, "put that back" },
 	{ "CA gone from a cluster",        ca_gone,               CA, BLOCKED, "put them back" },
 	{ "CA gone before it was used",    ca_gone_before_it_was_used, CA, DRIFTED, "ca.crt is missing" },

@@ -11,6 +11,7 @@ int main(void)
 	srunner_add_suite(runner, suite_resources_certificates());
 	srunner_add_suite(runner, suite_resources_kubeconfigs());
 	srunner_add_suite(runner, suite_resources_preflight());
+	srunner_add_suite(runner, suite_resources_renewal());
 	srunner_add_suite(runner, suite_resources_kubelet());
 	srunner_add_suite(runner, suite_resources_cluster());
 	srunner_add_suite(runner, suite_resources_keep());

@@ -7,6 +7,7 @@ Suite *suite_resources_certificates(void);
 Suite *suite_resources_kubeconfigs(void);
 Suite *suite_resources_pods(void);
 Suite *suite_resources_preflight(void);
+Suite *suite_resources_renewal(void);
 Suite *suite_resources_kubelet(void);
 Suite *suite_resources_cluster(void);
 Suite *suite_resources_keep(void);
