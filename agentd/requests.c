@@ -1,6 +1,7 @@
 /* Answers the methods of the control socket from context and engine; see requests.h. */
 #include "agentd/requests.h"
 
+#include "agentd/actions/certificates.h"
 #include "agentd/actions/tokens.h"
 #include "agentd/engine/report.h"
 #include "agentd/holding.h"
@@ -91,6 +92,30 @@ static struct op *token_list(void *userdata, struct error *err)
 	return actions_token_list(requests->ctx, err);
 }
 
+static struct op *certificate_list(void *userdata, struct error *err)
+{
+	struct requests *requests = userdata;
+
+	return actions_certificates_list(requests->ctx, err);
+}
+
+static struct op *certificate_renew(const struct methods_renewal *params, void *userdata,
+				    struct error *err)
+{
+	struct requests *requests = userdata;
+	struct actions_renewal request = {
+		.names = &params->names,
+		.all = params->all,
+		.force = params->force,
+	};
+	struct op *op = actions_certificates_renew(requests->ctx, &request, err);
+
+	/* The rows find what was asked of them. */
+	if (op)
+		(void)engine_mark(requests->engine, NULL);
+	return op;
+}
+
 struct methods_hooks requests_hooks(struct requests *requests)
 {
 	return (struct methods_hooks){
@@ -104,6 +129,8 @@ struct methods_hooks requests_hooks(struct requests *requests)
 		.role_set = role_set,
 		.token_create = token_create,
 		.token_list = token_list,
+		.certificate_list = certificate_list,
+		.certificate_renew = certificate_renew,
 		.userdata = requests,
 	};
 }

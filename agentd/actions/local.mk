@@ -1,3 +1,5 @@
 noinst_LIBRARIES += libactions.a
-libactions_a_SOURCES = agentd/actions/drift.c agentd/actions/drift.h \
+libactions_a_SOURCES = \
+	agentd/actions/certificates.c agentd/actions/certificates.h \
+	agentd/actions/drift.c agentd/actions/drift.h \
 	agentd/actions/tokens.c agentd/actions/tokens.h

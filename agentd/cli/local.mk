@@ -1,6 +1,7 @@
 # All of agentctl but main(), so that tests can link it.
 noinst_LIBRARIES += libcli.a
 libcli_a_SOURCES = \
+	agentd/cli/certificates.c agentd/cli/certificates.h \
 	agentd/cli/client.c agentd/cli/client.h \
 	agentd/cli/help.c agentd/cli/help.h \
 	agentd/cli/hold.c agentd/cli/hold.h \

@@ -36,6 +36,7 @@ enum {
 	OPTIONS_TOKEN = 1 << 4,
 	OPTIONS_HIDDEN = 1 << 5, /* not in the usage text */
 	OPTIONS_HOLD = 1 << 10,
+	OPTIONS_RENEW = 1 << 6,
 };
 
 struct options {
@@ -50,6 +51,8 @@ struct options {
 	bool print_join_command, role_file, cloud_init;
 	/* hold */
 	const char *hold_for;
+	/* certs renew */
+	bool force;
 	/* instead of a verb */
 	bool help, version;
 	/* help */

@@ -7,6 +7,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "agentd/cli/certificates.h"
 #include "agentd/cli/client.h"
 #include "agentd/cli/help.h"
 #include "agentd/cli/hold.h"
@@ -302,6 +303,7 @@ static const char *const role_set_parameters[] = { "text", "name", NULL };
 static const char *const token_parameters[] = {
 	"ttl", "description", "usages", "groups", NULL
 };
+static const char *const renew_parameters[] = { "names", "all", "force", NULL };
 
 const struct verb verb_table[] = {
 	{ "status", NULL, "Status", false, none,
@@ -337,6 +339,12 @@ const struct verb verb_table[] = {
 	{ "token list", NULL, "TokenList", false, none,
 	  OPTIONS_OUTPUT | OPTIONS_HEADERS, token_list_run,
 	  "list the bootstrap tokens, without their secrets" },
+	{ "certs list", NULL, "CertificateList", false, none,
+	  OPTIONS_OUTPUT | OPTIONS_HEADERS, certificates_list_run,
+	  "list the certificates of this host: when they end, whether they are in use, what renews them" },
+	{ "certs renew", "[NAME...]", "CertificateRenew", false, renew_parameters,
+	  OPTIONS_OUTPUT | OPTIONS_HEADERS | OPTIONS_ALL | OPTIONS_RENEW, certificates_renew_run,
+	  "renew certificates now, and wait until the new ones are in use" },
 	{ "version", NULL, "Version", false, none,
 	  OPTIONS_OUTPUT, version_run,
 	  "print the versions of agentctl and agentd" },

@@ -8,6 +8,7 @@ libinputs_a_SOURCES = \
 	agentd/inputs/methods.h \
 	agentd/inputs/methods_call.h \
 	agentd/inputs/methods_hold.c \
+	agentd/inputs/methods_certificates.c \
 	agentd/inputs/peer.c \
 	agentd/inputs/peer.h \
 	agentd/inputs/rolefile.c \

@@ -299,6 +299,13 @@ const struct method methods_table[] = {
 	{ "TokenList",   METHODS_READ,   false, NULL,              token_list_handle,
 	  "()", "(tokens: []Token)",
 	  "The cluster's bootstrap tokens, without their secrets" },
+	{ "CertificateList", METHODS_READ, false, NULL,            methods_certificate_list,
+	  "()", "(certificates: []Certificate)",
+	  "The certificates of this host, and whether they are in use" },
+	{ "CertificateRenew", METHODS_CHANGE, false, methods_certificate_renew_rows,
+	  methods_certificate_renew,
+	  "(names: ?[]string, all: ?bool, force: ?bool)", "(certificates: []Certificate)",
+	  "Renews certificates, and answers once the new ones are in use" },
 	{ "Version",     METHODS_READ,   false, NULL,              version_handle,
 	  "()", "(version: string)",
 	  "The version of agentd" },
@@ -432,6 +439,7 @@ union target {
 	struct set_role set_role;
 	struct methods_token token;
 	struct methods_hold hold;
+	struct methods_renewal renewal;
 	struct get_description get_description;
 };
 

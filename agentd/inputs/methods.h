@@ -32,6 +32,12 @@ struct methods_hold {
 	int64_t seconds; /* 0 = until it is released */
 };
 
+/* Parameters of CertificateRenew. */
+struct methods_renewal {
+	struct strv names;
+	bool all, force;
+};
+
 /* How the manager answers. A hook that fails with -ENODATA has no role to work with (answered as
  * NoRole); everything else is answered as Failed, with message and class. */
 struct methods_hooks {
@@ -84,6 +90,12 @@ struct methods_hooks {
 	/* Completes with a list of {id, expiration, usages, description, groups}; whatever else is
 	 * in it, such as a secret, is left out of the answer. */
 	struct op *(*token_list)(void *userdata, struct error *err);
+	/* Completes with a list of {name, kind, signer, path, serial, expires, daysLeft, served,
+	 * servedAt, request, nextRenewal, renewedBy}; fields that do not apply are absent. */
+	struct op *(*certificate_list)(void *userdata, struct error *err);
+	/* The same for those that were renewed, once they are in use. */
+	struct op *(*certificate_renew)(const struct methods_renewal *params, void *userdata,
+					struct error *err);
 	void *userdata;
 };
 

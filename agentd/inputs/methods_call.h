@@ -22,3 +22,7 @@ extern const struct decode_row methods_hold_rows[]; /* of struct methods_hold */
 extern const struct decode_row methods_release_rows[];
 void methods_hold(struct methods_call *call, const void *target);
 void methods_release(struct methods_call *call, const void *target);
+/* methods_certificates.c */
+extern const struct decode_row methods_certificate_renew_rows[]; /* of struct methods_renewal */
+void methods_certificate_list(struct methods_call *call, const void *target);
+void methods_certificate_renew(struct methods_call *call, const void *target);

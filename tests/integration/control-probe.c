@@ -185,6 +185,54 @@ static struct op *token_list(void *userdata, struct error *err)
 	return op_new_done(probe->loop, value_append(value_new_list(), token("for a test")));
 }
 
+/* Three of them: a server that shows another one, a client, and a CA. */
+static struct value *certificate(const char *name, const char *kind, const char *served,
+				 const char *next)
+{
+	struct value *map = value_put(value_new_map(), "name", value_new_string(name));
+
+	map = value_put(map, "kind", value_new_string(kind));
+	map = value_put(map, "signer", value_new_string("kubernetes"));
+	map = value_put(map, "path", value_new_string("/etc/kubernetes/pki/of.crt"));
+	map = value_put(map, "serial", value_new_string("0abc"));
+	map = value_put(map, "expires", value_new_string("2027-01-01T00:00:00Z"));
+	map = value_put(map, "daysLeft", value_new_int(17));
+	if (served)
+		map = value_put(map, "served", value_new_string(served));
+	if (served)
+		map = value_put(map, "servedAt", value_new_string("2020-01-01T00:00:00Z"));
+	if (next)
+		map = value_put(map, "nextRenewal", value_new_string(next));
+	return value_put(map, "renewedBy", value_new_string(next ? "agentd" : "nobody"));
+}
+
+static struct op *certificate_list(void *userdata, struct error *err)
+{
+	struct probe *probe = userdata;
+	struct value *list = value_new_list();
+
+	list = value_append(list, certificate("ca", "ca", NULL, NULL));
+	list =
+	    value_append(list, certificate("apiserver", "server", "0def", "2026-11-01T00:00:00Z"));
+	list =
+	    value_append(list, certificate("admin.conf", "client", "0abc", "2026-11-02T00:00:00Z"));
+	return op_new_done(probe->loop, list);
+}
+
+static struct op *certificate_renew(const struct methods_renewal *params, void *userdata,
+				    struct error *err)
+{
+	struct probe *probe = userdata;
+	struct value *list = value_new_list();
+
+	STRV_FOREACH(name, &params->names)
+		list = value_append(list, certificate(name, "server", "0abc",
+						      params->force ? "forced" : "unforced"));
+	if (params->all)
+		list = value_append(list, certificate("all", "client", "0abc", "all of them"));
+	return op_new_done(probe->loop, list);
+}
+
 static int read_status(const char *path, struct value **ret)
 {
 	_cleanup_(buf_done) struct buf text = BUF_INIT(8 * MIB);
@@ -217,6 +265,8 @@ int main(int argc, char **argv)
 		.role_set = role_set,
 		.token_create = token_create,
 		.token_list = token_list,
+		.certificate_list = certificate_list,
+		.certificate_renew = certificate_renew,
 		.userdata = &probe,
 	};
 	const struct control_options options = { .root = argv[1], .group = argv[2] };

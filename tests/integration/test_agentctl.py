@@ -261,6 +261,28 @@ def test_user_data_puts_the_role_file_in_place(probe):
     assert written["content"] == agentctl(probe, "token", "create", "--role-file").stdout
 
 
+def test_list_of_certificates_says_what_is_served_and_what_renews(probe):
+    result = agentctl(probe, "certs", "list", check=0)
+    assert result.returncode == 0
+    text = result.stdout
+    assert re.search(r"^NAME +KIND +SIGNER +EXPIRES +DAYS +SERVED +NEXT RENEWAL", text, re.M)
+    assert re.search(r"^ca +ca +kubernetes +2027-01-01T00:00:00Z +17 +- +nobody", text, re.M)
+    assert re.search(r"^apiserver +server .* 0def, not this one +2026-11-01", text, re.M)
+    assert re.search(r"^admin.conf +client .* \d+d ago +2026-11-02", text, re.M)
+    certificates = json.loads(agentctl(probe, "certs", "list", "-o", "json", check=0).stdout)["certificates"]
+    assert [certificate["name"] for certificate in certificates] == ["ca", "apiserver", "admin.conf"]
+
+
+def test_certificates_are_renewed_by_name_or_all(probe):
+    shown = agentctl(probe, "certs", "renew", "apiserver", "etcd-peer", "--force", check=0).stdout
+    assert re.findall(r"^(\S+) .* forced", shown, re.M) == ["apiserver", "etcd-peer"]
+    assert "all of them" in agentctl(probe, "certs", "renew", "--all", check=0).stdout
+    for words in ([], ["apiserver", "--all"]):
+        refused = agentctl(probe, "certs", "renew", *words)
+        assert refused.returncode == 2
+        assert "--all" in refused.stderr
+
+
 def test_list_of_tokens_shows_no_secret(probe):
     said = agentctl(probe, "token", "list", check=0).stdout
     header, row = said.splitlines()

@@ -23,13 +23,14 @@ DENIED = SERVICE + "PermissionDenied"
 READING = {
     NODE + "Status": None, NODE + "Plan": None, NODE + "Explain": {"resource": "kubelet-unit"},
     NODE + "GetRole": None, NODE + "TokenList": None, NODE + "Version": None,
+    NODE + "CertificateList": None,
     SERVICE + "GetInfo": None,
     SERVICE + "GetInterfaceDescription": {"interface": "io.agentd.Node"},
 }
 CHANGING = {
     NODE + "Reconcile": None, NODE + "SetRole": {"text": "role: worker\n"},
     NODE + "TokenCreate": None, NODE + "Hold": {"what": "kubelet-unit", "for": "2h"},
-    NODE + "Release": {"what": "kubelet-unit"},
+    NODE + "Release": {"what": "kubelet-unit"}, NODE + "CertificateRenew": {"all": True},
 }
 # Root comes first, so that there is a role to read for the others.
 CALLS = {**CHANGING, **READING}

@@ -130,6 +130,34 @@ static struct op *hook_token_list(void *userdata, struct error *err)
 	return op_new_done(desk->loop, value_append(value_new_list(), token_of("d")));
 }
 
+static struct value *certificate_of(const char *name)
+{
+	struct value *map = value_put(value_new_map(), "name", value_new_string(name));
+
+	map = value_put(map, "daysLeft", value_new_int(-3));
+	return value_put(map, "key", value_new_string("a private one"));
+}
+
+static struct op *hook_certificate_list(void *userdata, struct error *err)
+{
+	struct desk *desk = userdata;
+
+	return op_new_done(desk->loop, value_append(value_new_list(), certificate_of("apiserver")));
+}
+
+static struct op *hook_certificate_renew(const struct methods_renewal *params, void *userdata,
+					 struct error *err)
+{
+	struct desk *desk = userdata;
+	char *names = strv_join(&params->names, ",");
+	char *text = xasprintf("renew %s %d %d", names, params->all, params->force);
+
+	note(desk, text);
+	free(names);
+	free(text);
+	return op_new_done(desk->loop, value_append(value_new_list(), certificate_of("etcd-peer")));
+}
+
 static struct methods_hooks hooks_of(struct desk *desk)
 {
 	return (struct methods_hooks){
@@ -141,6 +169,8 @@ static struct methods_hooks hooks_of(struct desk *desk)
 		.role_set = hook_role_set,
 		.token_create = hook_token_create,
 		.token_list = hook_token_list,
+		.certificate_list = hook_certificate_list,
+		.certificate_renew = hook_certificate_renew,
 		.userdata = desk,
 	};
 }
@@ -428,6 +458,35 @@ START_TEST(test_list_of_tokens_never_shows_a_secret)
 }
 END_TEST
 
+START_TEST(test_certificates_are_shown_without_what_is_not_for_readers)
+{
+	_cleanup_(desk_done) struct desk desk;
+	const struct value *reply, *list;
+	int64_t days = 0;
+
+	desk_init(&desk, true, false);
+	reply = desk_ask(&desk, NODE "CertificateList", NULL);
+	list = value_at(reply, "parameters", "certificates");
+	ck_assert_uint_eq(value_count(list), 1);
+	ck_assert_uint_eq(value_count(value_item(list, 0)), 2);
+	ck_assert(value_to_int(value_get(value_item(list, 0), "daysLeft"), &days) && days == -3);
+}
+END_TEST
+
+START_TEST(test_renewal_is_asked_for_by_name)
+{
+	_cleanup_(desk_done) struct desk desk;
+	const struct value *list;
+
+	desk_init(&desk, true, true);
+	list = value_at(
+	    desk_ask(&desk, NODE "CertificateRenew", "{'names':['etcd-peer'],'force':true}"),
+	    "parameters", "certificates");
+	ck_assert_ptr_nonnull(strstr(desk.noted, "renew etcd-peer 0 1"));
+	ck_assert_str_eq(value_string_or(value_get(value_item(list, 0), "name"), ""), "etcd-peer");
+}
+END_TEST
+
 START_TEST(test_slow_answer_comes_when_it_is_there)
 {
 	_cleanup_(desk_done) struct desk desk;
@@ -521,6 +580,8 @@ Suite *methods_suite(void)
 	tcase_add_test(cases, test_refused_role_is_told_apart_from_a_failure);
 	tcase_add_test(cases, test_token_has_its_defaults_and_what_was_asked);
 	tcase_add_test(cases, test_list_of_tokens_never_shows_a_secret);
+	tcase_add_test(cases, test_certificates_are_shown_without_what_is_not_for_readers);
+	tcase_add_test(cases, test_renewal_is_asked_for_by_name);
 	tcase_add_test(cases, test_slow_answer_comes_when_it_is_there);
 	tcase_add_test(cases, test_work_ends_when_nobody_waits_for_it);
 	tcase_add_test(cases, test_status_is_a_stream_only_where_more_is_asked);
