@@ -65,6 +65,23 @@ def control(method):
     return method
 
 
+class Tls:
+    """A server's TLS that takes new files with the next connection, as the real one does."""
+
+    def __init__(self, crt, key, authorities):
+        self.crt = crt
+        self.key = key
+        self.authorities = authorities
+
+    def wrap_socket(self, sock, **options):
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(self.crt, self.key)
+        for authority in filter(os.path.exists, self.authorities):
+            context.load_verify_locations(authority)
+        context.verify_mode = ssl.CERT_OPTIONAL
+        return context.wrap_socket(sock, **options)
+
+
 class Target:
     """What a path names."""
 
@@ -106,10 +123,7 @@ class FakeApiServer:
         if tls:
             crt, key = fakepki.make_server_certificate(self.pki, [host] if host[0].isdigit()
                                                        else [])
-            context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-            context.load_cert_chain(crt, key)
-            context.load_verify_locations(self.ca_crt)
-            context.verify_mode = ssl.CERT_OPTIONAL
+            context = Tls(crt, key, [self.ca_crt, os.path.join(self.pki, "front-proxy-ca.crt")])
         self.store = Store()
         fakerbac.create_bootstrap_policy(self.store)
         self.controllers = Controllers(self.store, self.ca_crt, self.ca_key, csr_mode, csr_delay,
@@ -370,6 +384,8 @@ class FakeApiServer:
             if "system:authenticated" not in groups:
                 raise ApiError(403, "Forbidden", f'forbidden: User "{user}" cannot '
                                f'{request.method.lower()} path "{request.path}"')
+            if request.path == "/api":
+                return Reply(200, json.dumps({"kind": "APIVersions", "versions": ["v1"]}))
             if re.match("/api/v1/|/apis/[^/]+/", request.path):
                 raise ApiError(404, "NotFound", "the server could not find the requested resource",
                                {})

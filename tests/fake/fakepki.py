@@ -68,3 +68,13 @@ def sign_request(ca_crt, ca_key, request, seconds):
         return openssl("x509", "-req", "-CA", ca_crt, "-CAkey", ca_key, "-extfile", extensions,
                        "-days", str(max(1, -(-seconds // 86400))), "-set_serial",
                        str(int.from_bytes(os.urandom(8), "big")), text=request)
+
+
+def make_self_signed(directory, name, host):
+    """NAME.crt and NAME.key of a server that nobody signed, as the kubelet makes them."""
+    crt, key = (os.path.join(directory, f"{name}.{end}") for end in ("crt", "key"))
+    if not os.path.exists(crt):
+        openssl("req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes",
+                "-keyout", key, "-out", crt, "-days", "365", "-subj", f"/CN={host}",
+                "-addext", f"subjectAltName=DNS:{host}")
+    return crt, key

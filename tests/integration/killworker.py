@@ -5,12 +5,15 @@ standard input is a job, each line of standard output its result, both JSON. kin
 
     {"kind": …, "do": "trace"}                   system calls and files of an undisturbed run
     {"kind": …, "do": "kill", "kills": [["renameat", 7], …]}  a run for each, then one in peace
+    {"kind": …, "do": "trace_renewal"}           the same for the renewal of all certificates
+    {"kind": …, "do": "kill_renewal", "kills": …}  that renewal, killed there, then a run in peace
     {"kind": …, "do": "rest"}                    a restart of a host where all is done
     {"kind": …, "do": "converge", "kubelet": SCRIPT}  one run; SCRIPT null: the kubelet is installed
                                                  when it has been missed
 """
 
 import contextlib
+import hashlib
 import json
 import re
 import subprocess
@@ -58,6 +61,9 @@ def whole_problem(path):
         return "is empty"
     if path.suffix in (".key", ".crt", ".pem", ".pub") and not PEM.fullmatch(text):
         return "is torn"
+    if path.name == "history.json":
+        digest, _, content = text.partition("\n")
+        return None if hashlib.sha256(content.encode()).hexdigest() == digest else "is torn"
     if path.suffix in (".yaml", ".json") or (path.suffix == ".conf" and "systemd" not in str(path)):
         try:
             if not isinstance(yaml.safe_load(text), dict):
@@ -103,13 +109,43 @@ class Inspector:
         self.check_cluster()
         self.check_secrets()
 
+    def pairs_after_redo(self):
+        """Every file is whole; a certificate without its key there is only under a redo record."""
+        root = self.host.root
+        for path in files_of(root):
+            if is_temporary(path) or path.is_symlink():
+                continue
+            if problem := whole_problem(path):
+                raise Problem(f"after the kill {path} {problem}")
+            key = path.with_suffix(".key")
+            if (path.suffix == ".crt" and key.exists()
+                    and not (root / "var/lib/agentd/redo/set").exists()):
+                self.check_pair(path, key)
+
+    def after_renewal(self):
+        root = self.host.root
+        for path in files_of(root):
+            if is_temporary(path):
+                raise Problem(f"{path} was left behind")
+            if path.suffix == ".crt" and path.with_suffix(".key").exists():
+                self.check_pair(path, path.with_suffix(".key"))
+        if self.host.kubelet.problems:
+            raise Problem("; ".join(self.host.kubelet.problems))
+        for pod in ("etcd", "kube-apiserver"):
+            if pod in self.host.cri.stopped:
+                raise Problem(f"{pod} was restarted")
+        for pod in ("kube-controller-manager", "kube-scheduler"):
+            if self.host.cri.stopped.count(pod) > 1:
+                raise Problem(f"{pod} was restarted {self.host.cri.stopped.count(pod)} times")
+
     def names(self):
         """The files that there are, by names that are the same in every run."""
         root = self.host.root
         names = [re.sub(r"\d{4}(-\d\d){5}", "DATE", str(path.relative_to(root)))
                  for path in files_of(root)]
-        # Of the ledger there are one or two.
-        return sorted(name for name in names if not name.startswith("var/lib/agentd/ledger."))
+        # Of the ledger there are one or two; history and figures are written some time later.
+        return sorted(name for name in names if not name.startswith((
+            "var/lib/agentd/ledger.", "var/lib/agentd/history.", "var/lib/agentd/metrics/")))
 
     @staticmethod
     def check_pair(crt, key):
@@ -189,6 +225,49 @@ class Jobs:
                 return {"killed": killed, "problem": str(problem), "log": host.log()[-6000:]}
             return {"killed": killed, "files": inspector.names()}
 
+    def trace_renewal(self, job):
+        output = self.scratch / "trace"
+        with self.host(job["kind"]) as host:
+            host.start()
+            host.await_converged()
+            before = serials(host.root)
+            tracer = host.attach("--trace=all", f"--output={output}")
+            reply = host.call("CertificateRenew", all=True)
+            host.kill()
+            tracer.wait(timeout=60)
+            after = serials(host.root)
+        # With several threads a line begins with the thread.
+        names = (re.sub(r"^\d+ +", "", line).partition("(")[0]
+                 for line in output.read_text(errors="replace").splitlines())
+        return {"calls": [name for name in names if name.isidentifier()],
+                "kept": sorted(name for name in before if after[name] == before[name]),
+                "reply": reply}
+
+    def kill_renewal(self, job):
+        killed = 0
+        with self.host(job["kind"]) as host:
+            inspector = Inspector(host)
+            try:
+                host.start()
+                host.await_converged()
+                for name, number in job["kills"]:
+                    tracer = host.attach(f"--trace={name}", "--output=/dev/null",
+                                         f"--inject={name}:signal=KILL:when={number}")
+                    if host.call("CertificateRenew", all=True) is None:
+                        host.process.wait(timeout=60)
+                        killed += 1
+                    host.kill()
+                    tracer.wait(timeout=60)
+                    inspector.pairs_after_redo()
+                    host.start()
+                    if not host.await_converged():
+                        raise Problem(f"agentd ended with {host.process.returncode}")
+                host.terminate()
+                inspector.after_renewal()
+            except Problem as problem:
+                return {"killed": killed, "problem": str(problem), "log": host.log()[-6000:]}
+            return {"killed": killed}
+
     def converge(self, job):
         with self.host(job["kind"], kubelet=job["kubelet"]) as host:
             try:
@@ -230,11 +309,20 @@ class Jobs:
                 if entry["method"] != "GET"]
 
 
+def serials(root):
+    """What certificates there are on disk, by file."""
+    return {str(path.relative_to(root)): path.read_bytes()
+            for path in files_of(root)
+            if path.suffix in (".crt", ".conf") and path.is_file() and "systemd" not in str(path)}
+
+
 def snapshot(root):
-    """Everything below the root but the socket: inode, size, mode and time of each."""
+    """Everything below the root but the socket and the history, which tells of the restart: inode,
+    size, mode and time of each."""
     result = {}
     for path in sorted(root.rglob("*")):
-        if "run" in path.relative_to(root).parts:
+        if "run" in path.relative_to(root).parts or path in (
+                root / "var/lib/agentd", root / "var/lib/agentd/history.json"):
             continue
         st = path.lstat()
         result[str(path.relative_to(root))] = [st.st_ino, st.st_size, st.st_mode, st.st_mtime_ns,

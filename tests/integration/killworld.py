@@ -24,11 +24,14 @@ import yaml
 import fakepki
 from apiserver import FakeApiServer
 from fakecri import FakeCri
+from faketls import TlsPort
 from fakesystemd import FakeSystemd
 
 ADDRESS = "10.99.0.1"
 NODE = "node-1"
 MACHINE_ID = "0123456789abcdef0123456789abcdef"
+BOOT_ID = "00000000-0000-4000-8000-000000000001"
+PODS = ("etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler")
 TOKEN = "q3ob5z.7tq1m2zk9x0c4w8d"
 KUBELET_PKI = "var/lib/kubelet/pki"
 CONVERGED_IN_S = 120  # a bound for hangs; nothing is measured by it
@@ -115,6 +118,14 @@ class Kubelet(threading.Thread):
                 self.read_files()
             if self.starts and not self.registered:
                 self.step()
+            if self.starts:
+                self.run_pods()
+
+    def run_pods(self):
+        for pod in PODS:
+            manifest = self.host.root / f"etc/kubernetes/manifests/{pod}.yaml"
+            if pod not in self.host.cri.containers and manifest.exists():
+                self.host.cri.run(pod)
 
     def read_files(self):
         root = self.host.root
@@ -182,6 +193,7 @@ class Host:
         files = {
             "etc/hosts": f"{ADDRESS} {NODE}\n",
             "etc/machine-id": MACHINE_ID + "\n",
+            "proc/sys/kernel/random/boot_id": BOOT_ID + "\n",
             "proc/swaps": "Filename Type Size Used Priority\n",
             "proc/sys/net/ipv4/ip_forward": "1\n",
         }
@@ -225,6 +237,30 @@ class Host:
             log.flush()
             self.process = subprocess.Popen(command, stdout=log, stderr=log,
                                             stdin=subprocess.DEVNULL, start_new_session=True)
+
+    def attach(self, *strace):
+        """Puts the running agentd under strace with these options."""
+        tracer = subprocess.Popen(
+            ["strace", "--follow-forks", "--signal=none", *strace, f"--attach={self.process.pid}"],
+            stderr=subprocess.PIPE, stdin=subprocess.DEVNULL, text=True)
+        line = tracer.stderr.readline()
+        if "attached" not in line:
+            raise Problem(f"strace: {line}")
+        return tracer
+
+    def call(self, method, **parameters):
+        """The parameters of the reply of a method; None if agentd ended meanwhile."""
+        with socket.socket(socket.AF_UNIX) as client:
+            client.settimeout(CONVERGED_IN_S)
+            try:
+                client.connect(str(self.root / "run/agentd/io.agentd.Node"))
+                request = {"method": f"io.agentd.Node.{method}", "parameters": parameters}
+                client.sendall(json.dumps(request).encode() + b"\0")
+                return next(messages(client), None)
+            except TimeoutError:
+                raise
+            except OSError:
+                return None
 
     def is_running(self):
         return self.process is not None and self.process.poll() is None
@@ -324,6 +360,8 @@ class ProxyMetrics(http.server.BaseHTTPRequestHandler):
 class ControlPlane(Host):
     """Begins a cluster."""
 
+    ports = ()
+
     def __enter__(self):
         self.proxy = http.server.ThreadingHTTPServer(("127.0.0.1", 10249), ProxyMetrics)
         self.proxy.daemon_threads = True
@@ -334,8 +372,17 @@ class ControlPlane(Host):
         super().__exit__()
         self.proxy.shutdown()
         self.proxy.server_close()
+        for port in self.ports:
+            port.stop()
 
     def start_api_server(self):
+        pki, kubelet = self.root / "etc/kubernetes/pki", self.root / KUBELET_PKI
+        fakepki.make_self_signed(kubelet, "kubelet", NODE)
+        self.ports = [
+            TlsPort(ADDRESS, port, crt.with_suffix(".crt"), crt.with_suffix(".key"), pki / ca)
+            for port, crt, ca in ((2379, pki / "etcd/server", "etcd/ca.crt"),
+                                  (2380, pki / "etcd/peer", "etcd/ca.crt"),
+                                  (10250, kubelet / "kubelet", "ca.crt"))]
         self.api = FakeApiServer(host=ADDRESS, port=6443,
                                  pki=str(self.root / "etc/kubernetes/pki")).start()
 

@@ -68,6 +68,7 @@ EXTRA_DIST += \
 	tests/fake/fakepki.py \
 	tests/fake/fakerbac.py \
 	tests/fake/fakestore.py \
+	tests/fake/faketls.py \
 	tests/integration/killworker.py \
 	tests/integration/killworld.py \
 	tests/integration/kubepolicies.py \

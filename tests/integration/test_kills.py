@@ -24,6 +24,7 @@ WORKERS = 2 * os.cpu_count()  # a worker waits about half of the time
 
 POINTS = {"init": 340, "init-rsa": 20, "join": 180}
 SAMPLE = {"init": 12, "join": 8}
+RENEWAL_POINTS, RENEWAL_SAMPLE = 80, 4
 # Calls that leave something behind, on disk or with somebody else: two of three points are these.
 CHANGING = {
     "bind", "chmod", "connect", "fchmod", "fchown", "fsync", "lchown", "listen", "openat", "renameat",
@@ -133,6 +134,34 @@ def test_some_kills_are_survived(crew, kind):
 @pytest.mark.parametrize("kind", POINTS)
 def test_every_kill_is_survived(crew, kind):
     kill_at(crew, kind, POINTS[kind])
+
+
+def kill_renewal_at(crew, count):
+    trace = crew.run([{"kind": "init", "do": "trace_renewal"}])[0]
+    renewed = {certificate["name"] for certificate in trace["reply"]["certificates"]}
+    assert {"apiserver", "etcd-server", "admin.conf", "scheduler.conf", "agentd"} <= renewed
+    # CAs stay, and so do the kubelet's files.
+    assert trace["kept"] == [
+        "etc/kubernetes/kubelet.conf", "etc/kubernetes/pki/ca.crt", "etc/kubernetes/pki/etcd/ca.crt",
+        "etc/kubernetes/pki/front-proxy-ca.crt", "var/lib/kubelet/pki/kubelet.crt"]
+    jobs = [{"kind": "init", "do": "kill_renewal", "kills": [kill]}
+            for kill in points(trace["calls"], count)]
+    results = crew.run(jobs)
+    killed = sum(result.get("killed", 0) for result in results)
+    print(f"renewal: {count} of {len(trace['calls'])} system calls, {killed} kills")
+    failures = [f"{job['kills']}: {result['problem']}\n{result.get('log', '')}"
+                for job, result in zip(jobs, results) if "problem" in result]
+    assert not failures, f"{len(failures)} of {count}:\n\n" + "\n".join(failures[:5])
+    assert killed >= count * 8 // 10
+
+
+def test_some_kills_of_a_renewal_are_survived(crew):
+    kill_renewal_at(crew, RENEWAL_SAMPLE)
+
+
+@pytest.mark.kills
+def test_every_kill_of_a_renewal_is_survived(crew):
+    kill_renewal_at(crew, RENEWAL_POINTS)
 
 
 @pytest.mark.parametrize("kind", SAMPLE)
