@@ -35,6 +35,9 @@ struct context {
 	const char *hostname; /* of this host, lower case */
 	const char *kubelet_version; /* "v1.36.3"; NULL while there is no kubelet */
 	bool api_answers; /* the API server of this host has answered since it was last lost */
+	/* Components whose leaders' Leases were looked at since agentd started; leader.c has the
+	 * bits. */
+	unsigned leaders_seen;
 	/* Forgets the bootstrap token of the accepted role, durably. */
 	int (*forget_token)(struct context *ctx, struct error *err);
 	int64_t now; /* wall clock of this pass */

@@ -1,5 +1,6 @@
 /* Leases of leaders whose holder is no more; see leader.h. The rows see to what a restart of the
- * host, or of agentd in the middle of its work, left behind. */
+ * host, or of agentd in the middle of its work, left behind: once after each start of agentd, since
+ * looking costs two requests and a boot is not always to be told from inside a sandbox. */
 #include "agentd/resources/leader.h"
 
 #include <errno.h>
@@ -9,14 +10,10 @@
 #include "agentd/history.h"
 #include "agentd/kube/names.h"
 #include "agentd/resources.h"
-#include "agentd/resources/files.h"
 #include "common/alloc.h"
 #include "common/parse.h"
 
-#define BOOT_ID "/proc/sys/kernel/random/boot_id"
-
-/* Notes of the rows. */
-#define NOTE_BOOT    "boot"
+/* A note of the rows. */
 #define NOTE_STOPPED "stopped"
 
 static char *lease_path(const char *component)
@@ -195,46 +192,46 @@ struct op *leader_release_stopped(struct context *ctx, const char *component)
 
 /* The rows. */
 
-static bool boot_id(const struct context *ctx, struct buf *ret)
-{
-	_cleanup_free_ char *path = context_path(ctx, BOOT_ID);
+static const struct leader {
+	const char *component;
+	unsigned seen; /* in leaders_seen of the context */
+} leaders[] = {
+	{ "kube-controller-manager", 1 << 0 },
+	{ "kube-scheduler", 1 << 1 },
+};
 
-	if (!files_load(path, ret))
-		return false;
-	while (ret->length > 0 && ret->data[ret->length - 1] == '\n')
-		ret->data[--ret->length] = '\0';
-	return ret->length > 0;
+static const struct leader *leader_of(const struct resource *row)
+{
+	return row->data;
 }
 
 static enum verdict leader_observe(struct context *ctx, const struct resource *row, struct why *why)
 {
-	const char *component = row->data;
-	const char *seen = ledger_note(ctx->ledger, row->name, NOTE_BOOT);
-	_cleanup_(buf_done) struct buf boot = BUF_INIT(KIB);
+	const struct leader *leader = leader_of(row);
 
+	why_planned(why);
 	if (ledger_note(ctx->ledger, row->name, NOTE_STOPPED)) {
-		why_set(why, "%s was stopped while it led: its Lease is released", component);
-		why_planned(why);
+		why_set(why, "%s was stopped while it led: its Lease is released",
+			leader->component);
 		return DRIFTED;
 	}
-	if (!boot_id(ctx, &boot) || (seen && strcmp(seen, boot.data) == 0))
+	if (ctx->leaders_seen & leader->seen)
 		return IN_SYNC;
-	why_set(why, "this host has booted: the Lease of %s may name an instance that is no more",
-		component);
-	why_planned(why);
+	why_set(why, "the Lease of %s may name an instance of before this host's last start",
+		leader->component);
 	return DRIFTED;
 }
 
 static struct op *stopped_start(struct task *task, struct error *err)
 {
 	(void)err;
-	return leader_release_stopped(ctx_of(task), row_of(task)->data);
+	return leader_release_stopped(ctx_of(task), leader_of(row_of(task))->component);
 }
 
 static struct op *running_start(struct task *task, struct error *err)
 {
 	(void)err;
-	return cri_running(ctx_of(task)->cri, KUBE_SYSTEM, row_of(task)->data);
+	return cri_running(ctx_of(task)->cri, KUBE_SYSTEM, leader_of(row_of(task))->component);
 }
 
 struct running {
@@ -262,18 +259,15 @@ static struct op *older_start(struct task *task, struct error *err)
 	const struct running *running = run_of(task)->state;
 
 	(void)err;
-	return leader_release_older(ctx_of(task), row_of(task)->data, running->since_s);
+	return leader_release_older(ctx_of(task), leader_of(row_of(task))->component,
+				    running->since_s);
 }
 
 static int older_finish(struct task *task, struct op *op, struct error *err)
 {
-	struct context *ctx = ctx_of(task);
-	_cleanup_(buf_done) struct buf boot = BUF_INIT(KIB);
-
 	(void)op;
 	(void)err;
-	if (boot_id(ctx, &boot))
-		ledger_set_note(ctx->ledger, row_of(task)->name, NOTE_BOOT, boot.data);
+	ctx_of(task)->leaders_seen |= leader_of(row_of(task))->seen;
 	return STAGE_NEXT;
 }
 
@@ -285,15 +279,15 @@ static const struct stage leader_apply[] = {
 };
 
 /* clang-format off */
-#define LEADER(of_component)                                                            \
-	{ .name = "leader-" of_component, .data = of_component,                         \
+#define LEADER(index, of_component)                                                     \
+	{ .name = "leader-" of_component, .data = &leaders[index],                      \
 	  .title = "the Lease of " of_component " names nobody who is no more",          \
-	  .roles = FOR_CONTROL_PLANE, .needs = { "agentd-rights", "static-pod-" of_component }, \
+	  .roles = FOR_CONTROL_PLANE, .needs = { "apiserver", "agentd-rights", "static-pod-" of_component }, \
 	  .observe = leader_observe, .apply = leader_apply }
 
 const struct resource leader_rows[] = {
-	LEADER("kube-controller-manager"),
-	LEADER("kube-scheduler"),
+	LEADER(0, "kube-controller-manager"),
+	LEADER(1, "kube-scheduler"),
 	{ 0 },
 };
 /* clang-format on */

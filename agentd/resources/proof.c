@@ -383,8 +383,8 @@ const struct resource proof_rows[] = {
 	PROOF("etcd-healthcheck-client", NULL, "certificate-etcd-healthcheck-client", "apiserver"),
 	PROOF("agentd", NULL, "agentd-identity", "apiserver"),
 	PROOF("admin.conf", NULL, "kubeconfig-admin", "apiserver"),
-	PROOF("controller-manager.conf", TURN, "kubeconfig-controller-manager", "agentd-rights"),
-	PROOF("scheduler.conf", TURN, "kubeconfig-scheduler", "agentd-rights"),
+	PROOF("controller-manager.conf", TURN, "kubeconfig-controller-manager", "apiserver", "agentd-rights"),
+	PROOF("scheduler.conf", TURN, "kubeconfig-scheduler", "apiserver", "agentd-rights"),
 	{ 0 },
 };
 /* clang-format on */

@@ -30,7 +30,6 @@ from fakesystemd import FakeSystemd
 ADDRESS = "10.99.0.1"
 NODE = "node-1"
 MACHINE_ID = "0123456789abcdef0123456789abcdef"
-BOOT_ID = "00000000-0000-4000-8000-000000000001"
 PODS = ("etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler")
 TOKEN = "q3ob5z.7tq1m2zk9x0c4w8d"
 KUBELET_PKI = "var/lib/kubelet/pki"
@@ -193,7 +192,6 @@ class Host:
         files = {
             "etc/hosts": f"{ADDRESS} {NODE}\n",
             "etc/machine-id": MACHINE_ID + "\n",
-            "proc/sys/kernel/random/boot_id": BOOT_ID + "\n",
             "proc/swaps": "Filename Type Size Used Priority\n",
             "proc/sys/net/ipv4/ip_forward": "1\n",
         }

@@ -10,6 +10,7 @@ tests_unit_test_resources_SOURCES = \
 	tests/unit/test-resources-preflight.c \
 	tests/unit/test-resources-renewal.c \
 	tests/unit/test-resources-kubelet.c \
+	tests/unit/test-resources-leader.c \
 	tests/unit/test-resources-cluster.c \
 	tests/unit/test-resources-keep.c \
 	tests/unit/test-resources-world.c tests/unit/test-resources-world.h

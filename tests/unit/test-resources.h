@@ -9,5 +9,6 @@ Suite *suite_resources_pods(void);
 Suite *suite_resources_preflight(void);
 Suite *suite_resources_renewal(void);
 Suite *suite_resources_kubelet(void);
+Suite *suite_resources_leader(void);
 Suite *suite_resources_cluster(void);
 Suite *suite_resources_keep(void);
