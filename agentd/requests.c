@@ -2,6 +2,7 @@
 #include "agentd/requests.h"
 
 #include "agentd/actions/certificates.h"
+#include "agentd/actions/dns.h"
 #include "agentd/actions/tokens.h"
 #include "agentd/engine/report.h"
 #include "agentd/holding.h"
@@ -116,6 +117,20 @@ static struct op *certificate_renew(const struct methods_renewal *params, void *
 	return op;
 }
 
+static struct op *dns_status(void *userdata, struct error *err)
+{
+	struct requests *requests = userdata;
+
+	return actions_dns_status(requests->ctx, err);
+}
+
+static struct op *dns_rebalance(void *userdata, struct error *err)
+{
+	struct requests *requests = userdata;
+
+	return actions_dns_rebalance(requests->ctx, err);
+}
+
 struct methods_hooks requests_hooks(struct requests *requests)
 {
 	return (struct methods_hooks){
@@ -131,6 +146,8 @@ struct methods_hooks requests_hooks(struct requests *requests)
 		.token_list = token_list,
 		.certificate_list = certificate_list,
 		.certificate_renew = certificate_renew,
+		.dns_status = dns_status,
+		.dns_rebalance = dns_rebalance,
 		.userdata = requests,
 	};
 }

@@ -9,7 +9,7 @@ static const struct resource *const groups[] = {
 	kubeconfig_rows,   identity_rows,  kubelet_config_rows, static_pod_rows,
 	kubelet_unit_rows, apiserver_rows, cluster_config_rows, token_rows,
 	cluster_info_rows, node_rows,	   addon_rows,		leader_rows,
-	proof_rows,	   validity_rows,
+	proof_rows,	   validity_rows,  dns_spread_rows,
 };
 
 enum { ROWS_MAX = 128 };

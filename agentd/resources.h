@@ -25,3 +25,4 @@ extern const struct resource addon_rows[];
 extern const struct resource leader_rows[];
 extern const struct resource proof_rows[];
 extern const struct resource validity_rows[];
+extern const struct resource dns_spread_rows[];

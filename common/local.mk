@@ -32,6 +32,7 @@ libcommon_a_SOURCES = \
 	common/parse.c \
 	common/parse.h \
 	common/parse-address.c \
+	common/parse-quantity.c \
 	common/file.c \
 	common/file.h \
 	common/file-set.c \

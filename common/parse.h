@@ -20,6 +20,10 @@ void format_duration(int64_t ns, struct buf *buf);
 int parse_time(const char *text, int64_t *ret_s);
 void format_time(int64_t s, char ret[static 32]);
 
+/* A quantity of Kubernetes ("100m", "70Mi", "1.5", "2e3") in thousandths, rounded up; INT64_MAX
+ * where it is more. Negative ones are refused. */
+int parse_quantity(const char *text, int64_t *ret_thousandths);
+
 struct parse_address {
 	int family; /* AF_INET or AF_INET6 */
 	union {

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "agentd/actions/control_plane.h"
 #include "agentd/resources/files.h"
 #include "agentd/resources/token_secret.h"
 #include "common/alloc.h"
@@ -142,26 +143,12 @@ static int created(struct op *inner, void *impl, struct value **ret_value, struc
 
 static const struct op_kind create_kind = { .name = "create a token" };
 
-static int needs_control_plane(const struct context *ctx, struct error *err)
-{
-	if (!ctx->role)
-		return error_set(err, ERROR_CONFIG, -ENODATA, "this host has no role");
-	if (!role_is_control_plane(ctx->role))
-		return error_set(err, ERROR_CONFIG, -EOPNOTSUPP,
-				 "bootstrap tokens are made on a control plane; this host is a %s",
-				 role_kind_name(ctx->role->kind));
-	if (!ctx->kube)
-		return error_set(err, ERROR_NETWORK, -EAGAIN,
-				 "agentd has no identity in the cluster yet: try again later");
-	return 0;
-}
-
 struct op *actions_token_create(struct context *ctx, const struct actions_token *request,
 				struct error *err)
 {
 	struct creation *creation;
 
-	if (needs_control_plane(ctx, err) < 0)
+	if (actions_need_control_plane(ctx, "bootstrap tokens are made", err) < 0)
 		return NULL;
 	STRV_FOREACH(group, request->groups) {
 		if (token_group_is_valid(group))
@@ -238,7 +225,7 @@ struct op *actions_token_list(struct context *ctx, struct error *err)
 	const struct cache *cache;
 	struct value *list;
 
-	if (needs_control_plane(ctx, err) < 0)
+	if (actions_need_control_plane(ctx, "bootstrap tokens are made", err) < 0)
 		return NULL;
 	cache = objects_cache(ctx->objects, TOKEN_SECRETS);
 	if (!cache || !cache_is_synced(cache)) {

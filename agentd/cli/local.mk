@@ -3,6 +3,7 @@ noinst_LIBRARIES += libcli.a
 libcli_a_SOURCES = \
 	agentd/cli/certificates.c agentd/cli/certificates.h \
 	agentd/cli/client.c agentd/cli/client.h \
+	agentd/cli/dns.c agentd/cli/dns.h \
 	agentd/cli/help.c agentd/cli/help.h \
 	agentd/cli/hold.c agentd/cli/hold.h \
 	agentd/cli/join.c agentd/cli/join.h \

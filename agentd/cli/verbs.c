@@ -9,6 +9,7 @@
 
 #include "agentd/cli/certificates.h"
 #include "agentd/cli/client.h"
+#include "agentd/cli/dns.h"
 #include "agentd/cli/help.h"
 #include "agentd/cli/hold.h"
 #include "agentd/cli/join.h"
@@ -345,6 +346,12 @@ const struct verb verb_table[] = {
 	{ "certs renew", "[NAME...]", "CertificateRenew", false, renew_parameters,
 	  OPTIONS_OUTPUT | OPTIONS_HEADERS | OPTIONS_ALL | OPTIONS_RENEW, certificates_renew_run,
 	  "renew certificates now, and wait until the new ones are in use" },
+	{ "dns status", NULL, "DnsStatus", false, none,
+	  OPTIONS_OUTPUT | OPTIONS_HEADERS, dns_status_run,
+	  "show where CoreDNS runs, and what would be done about it" },
+	{ "dns rebalance", NULL, "DnsRebalance", false, none,
+	  OPTIONS_OUTPUT, dns_rebalance_run,
+	  "move a replica of CoreDNS now, if that helps" },
 	{ "version", NULL, "Version", false, none,
 	  OPTIONS_OUTPUT, version_run,
 	  "print the versions of agentctl and agentd" },

@@ -65,4 +65,26 @@ extern const char interface_of_service[];
 	"  endpoint: string,\n" \
 	"  caCertHashes: []string\n" \
 	")"
+
+#define INTERFACE_DNS_STATUS \
+	"(\n" \
+	"  verdict: string,\n" \
+	"  reason: string,\n" \
+	"  wanted: int,\n" \
+	"  replicas: []DnsReplica,\n" \
+	"  nodes: []DnsNode,\n" \
+	"  move: ?DnsMove,\n" \
+	"  notBefore: ?string,\n" \
+	"  lastMove: ?DnsMove\n" \
+	")"
+
+#define INTERFACE_DNS_REBALANCE \
+	"(\n" \
+	"  moved: bool,\n" \
+	"  verdict: string,\n" \
+	"  reason: string,\n" \
+	"  pod: ?string,\n" \
+	"  from: ?string,\n" \
+	"  to: ?string\n" \
+	")"
 /* clang-format on */

@@ -306,6 +306,13 @@ const struct method methods_table[] = {
 	  methods_certificate_renew,
 	  "(names: ?[]string, all: ?bool, force: ?bool)", "(certificates: []Certificate)",
 	  "Renews certificates, and answers once the new ones are in use" },
+	{ "DnsStatus",   METHODS_READ,   false, NULL,              methods_dns_status,
+	  "()", INTERFACE_DNS_STATUS,
+	  "Where the replicas of CoreDNS are, and what would be done about it" },
+	{ "DnsRebalance", METHODS_CHANGE, false, NULL,             methods_dns_rebalance,
+	  "()", INTERFACE_DNS_REBALANCE,
+	  "Moves a replica of CoreDNS if that helps, without the pause between moves. Answers when its "
+	  "replacement is Ready" },
 	{ "Version",     METHODS_READ,   false, NULL,              version_handle,
 	  "()", "(version: string)",
 	  "The version of agentd" },

@@ -96,6 +96,9 @@ struct methods_hooks {
 	/* The same for those that were renewed, once they are in use. */
 	struct op *(*certificate_renew)(const struct methods_renewal *params, void *userdata,
 					struct error *err);
+	/* Complete with the whole answer, as interface.h describes it. */
+	struct op *(*dns_status)(void *userdata, struct error *err);
+	struct op *(*dns_rebalance)(void *userdata, struct error *err);
 	void *userdata;
 };
 

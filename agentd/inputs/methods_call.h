@@ -17,6 +17,10 @@ void methods_call_await(struct methods_call *call, struct op *op,
 /* The keys of a map that may be shown; nothing else goes out. keys end with NULL. */
 struct value *methods_copy_keys(const struct value *map, const char *const *keys);
 
+/* methods_dns.c */
+void methods_dns_status(struct methods_call *call, const void *target);
+void methods_dns_rebalance(struct methods_call *call, const void *target);
+
 /* methods_hold.c */
 extern const struct decode_row methods_hold_rows[]; /* of struct methods_hold */
 extern const struct decode_row methods_release_rows[];

@@ -176,7 +176,14 @@ static void list_over(struct cache *cache, const char *version)
 		cache->changed(cache, NULL, cache->userdata);
 }
 
-/* Items of a list do not say what they are, and are full of what nobody here reads. */
+/* Without what nobody here reads and is long: the images of a Node alone may be 20 KiB. */
+static struct value *trimmed(struct value *item)
+{
+	item = value_remove_at(item, "metadata", "managedFields");
+	return value_remove_at(item, "status", "images");
+}
+
+/* Items of a list do not say what they are. */
 static void keep_item(struct cache *cache, const struct value *given)
 {
 	const char *kind = apipath_kind(&cache->path);
@@ -184,7 +191,7 @@ static void keep_item(struct cache *cache, const struct value *given)
 
 	if (!is_kept(cache, store_name(given)))
 		return;
-	item = value_remove_at(value_ref(given), "metadata", "managedFields");
+	item = trimmed(value_ref(given));
 	if (kind) {
 		item = value_put(item, "kind", value_new_string(kind));
 		item = value_put(item, "apiVersion", value_new_string(cache->path.api_version));
@@ -284,7 +291,7 @@ static int on_event(const char *change, const struct value *object, void *userda
 	if (strcmp(change, "DELETED") == 0)
 		store_remove(&cache->items, store_namespace(object), name);
 	else
-		store_put(&cache->items, value_ref(object));
+		store_put(&cache->items, trimmed(value_ref(object)));
 	cache->changed(cache, name, cache->userdata);
 	return 0;
 }

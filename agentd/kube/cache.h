@@ -3,8 +3,8 @@
  * No bookmarks, time-outs of 30 to 60 minutes; 410 lists again; a lost connection is tried again by
  * the back-off table, and says so until it is back. A watch that ended by its time-out goes on from
  * where it was; every third time all is read anew, because a watch from a version that the server
- * has not reached yet (etcd restored from a snapshot) is silent for ever. managedFields are
- * dropped. A cache of one name reads and watches that object only.
+ * has not reached yet (etcd restored from a snapshot) is silent for ever. managedFields and
+ * the images of Nodes are dropped. A cache of one name reads and watches that object only.
  *
  * Idle, a cache has one connection and one timer, which guards the end of its watch. */
 #pragma once

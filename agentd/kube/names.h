@@ -19,6 +19,7 @@
 #define KUBE_SYSTEM_DEPLOYMENTS	     "/apis/apps/v1/namespaces/kube-system/deployments"
 #define KUBE_SYSTEM_DAEMON_SETS	     "/apis/apps/v1/namespaces/kube-system/daemonsets"
 #define KUBE_SYSTEM_LEASES	     "/apis/coordination.k8s.io/v1/namespaces/kube-system/leases"
+#define KUBE_SYSTEM_BUDGETS	     "/apis/policy/v1/namespaces/kube-system/poddisruptionbudgets"
 #define KUBE_SYSTEM_ROLES	     "/apis/" KUBE_RBAC_V1 "/namespaces/kube-system/roles"
 #define KUBE_SYSTEM_ROLE_BINDINGS    "/apis/" KUBE_RBAC_V1 "/namespaces/kube-system/rolebindings"
 #define KUBE_PUBLIC_CONFIG_MAPS	     "/api/v1/namespaces/kube-public/configmaps"
@@ -37,6 +38,7 @@
 #define KUBE_RBAC	     "rbac.authorization.k8s.io"
 #define KUBE_RBAC_V1	     KUBE_RBAC "/v1"
 #define KUBE_APPS_V1	     "apps/v1"
+#define KUBE_POLICY_V1	     "policy/v1"
 #define KUBE_CERTIFICATES_V1 "certificates.k8s.io/v1"
 
 /* Objects that kubeadm made famous. */
@@ -67,8 +69,10 @@
 
 /* Labels, taints and annotations. */
 #define KUBE_LABEL_HOSTNAME	 "kubernetes.io/hostname"
+#define KUBE_LABEL_ZONE		 "topology.kubernetes.io/zone"
 #define KUBE_LABEL_CONTROL_PLANE "node-role.kubernetes.io/control-plane"
 #define KUBE_LABEL_NO_LB	 "node.kubernetes.io/exclude-from-external-load-balancers"
 #define KUBE_LABEL_APP		 "k8s-app"
+#define KUBE_TAINT_PREFIX	 "node.kubernetes.io/" /* of taints that mirror conditions */
 #define KUBE_CONFIG_HASH	 "kubernetes.io/config.hash"
 #define KUBE_CONFIG_MIRROR	 "kubernetes.io/config.mirror"

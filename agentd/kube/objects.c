@@ -295,6 +295,22 @@ const struct cache *objects_cache(const struct objects *objects, const char *col
 	return feed ? feed->cache : NULL;
 }
 
+enum object_state objects_all(const struct objects *objects, const char *collection,
+			      struct value **ret)
+{
+	const struct feed *feed = feed_of(objects, collection, NULL);
+	struct value *list;
+
+	*ret = NULL;
+	if (!feed || !cache_is_synced(feed->cache))
+		return OBJECT_UNKNOWN;
+	list = value_new_list();
+	for (size_t i = 0; i < cache_count(feed->cache); i++)
+		list = value_append(list, value_ref(cache_item(feed->cache, i)));
+	*ret = list;
+	return OBJECT_FOUND;
+}
+
 void objects_retry(struct objects *objects)
 {
 	for (size_t i = 0; i < objects->feed_count; i++)

@@ -24,6 +24,11 @@ void objects_clear(struct objects *objects);
 /* *ret is borrowed until the loop's next round; NULL unless found. */
 enum object_state objects_get(const struct objects *objects, const char *collection,
 			      const char *name, const struct value **ret);
+/* All objects of a watched collection as a new list; OBJECT_UNKNOWN and NULL while they are not
+ * known.
+ */
+enum object_state objects_all(const struct objects *objects, const char *collection,
+			      struct value **ret);
 /* The cache of a watched collection, for rows that look at all of it; NULL if it is not watched. */
 const struct cache *objects_cache(const struct objects *objects, const char *collection);
 /* Tries at once what waits after a failure: the server is known to be back, or rights were given.

@@ -7,8 +7,20 @@ libresources_a_SOURCES = \
 	agentd/resources/certificates.c \
 	agentd/resources/cluster_config.c \
 	agentd/resources/discovery.c \
+	agentd/resources/dns_plan.c \
+	agentd/resources/dns_plan.h \
+	agentd/resources/dns_scene.c \
+	agentd/resources/dns_scene.h \
+	agentd/resources/dns_spread.c \
+	agentd/resources/dns_spread.h \
+	agentd/resources/dns_view.c \
+	agentd/resources/dns_view.h \
 	agentd/resources/files.c \
 	agentd/resources/files.h \
+	agentd/resources/fit.c \
+	agentd/resources/fit.h \
+	agentd/resources/fit_resources.c \
+	agentd/resources/fit_resources.h \
 	agentd/resources/issue.c \
 	agentd/resources/issue.h \
 	agentd/resources/keep.h \

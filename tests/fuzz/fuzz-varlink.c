@@ -94,6 +94,22 @@ static struct op *token_list(void *userdata, struct error *err)
 	return op_new_done(fuzz->loop, value_append(value_new_list(), token()));
 }
 
+static struct op *dns_status(void *userdata, struct error *err)
+{
+	struct fuzz *fuzz = userdata;
+
+	FUZZ_CHECK(fuzz->allowed[METHODS_READ]);
+	return op_new_done(fuzz->loop, value_new_map());
+}
+
+static struct op *dns_rebalance(void *userdata, struct error *err)
+{
+	struct fuzz *fuzz = userdata;
+
+	FUZZ_CHECK(fuzz->allowed[METHODS_CHANGE]);
+	return op_new_done(fuzz->loop, value_new_map());
+}
+
 static void done(struct methods_call *call, void *userdata)
 {
 	struct fuzz *fuzz = userdata;
@@ -114,6 +130,8 @@ static void on_call(struct varlink_connection *connection, const struct varlink_
 		.role_set = role_set,
 		.token_create = token_create,
 		.token_list = token_list,
+		.dns_status = dns_status,
+		.dns_rebalance = dns_rebalance,
 		.userdata = fuzz,
 	};
 	static struct methods_hooks kept;

@@ -26,7 +26,8 @@ struct probe {
 	struct value *status; /* of the file */
 	char *role;	      /* NULL = none */
 	int64_t changes;      /* reconciles and roles */
-	int64_t cancelled;    /* tokens that nobody waited for */
+	unsigned rebalances;
+	int64_t cancelled; /* tokens that nobody waited for */
 };
 
 static struct value *status(void *userdata)
@@ -233,6 +234,48 @@ static struct op *certificate_renew(const struct methods_renewal *params, void *
 	return op_new_done(probe->loop, list);
 }
 
+static struct op *dns_status(void *userdata, struct error *err)
+{
+	struct probe *probe = userdata;
+	struct value *replica = value_new_map(), *node = value_new_map(), *map = value_new_map();
+
+	(void)err;
+	replica = value_put(replica, "pod", value_new_string("coredns-1"));
+	replica = value_put(replica, "node", value_new_string("cp1"));
+	replica = value_put(replica, "ready", value_new_bool(true));
+	node = value_put(node, "name", value_new_string("w1"));
+	node = value_put(node, "replicas", value_new_int(0));
+	node = value_put(node, "against", value_new_string("is cordoned"));
+	map = value_put(map, "verdict", value_new_string("nowhere"));
+	map =
+	    value_put(map, "reason", value_new_string("2 replicas share node cp1; w1 is cordoned"));
+	map = value_put(map, "wanted", value_new_int(2));
+	map = value_put(map, "replicas", value_append(value_new_list(), replica));
+	map = value_put(map, "nodes", value_append(value_new_list(), node));
+	map = value_put_at(map, value_new_string("coredns-0"), "lastMove", "pod");
+	map = value_put_at(map, value_new_string("w1"), "lastMove", "from");
+	map = value_put_at(map, value_new_string("cp1"), "lastMove", "to");
+	map = value_put_at(map, value_new_string("2026-01-02T03:04:05Z"), "lastMove", "time");
+	map = value_put_at(map, value_new_bool(false), "lastMove", "helped");
+	return op_new_done(probe->loop, map);
+}
+
+/* Every other time a replica is moved. */
+static struct op *dns_rebalance(void *userdata, struct error *err)
+{
+	struct probe *probe = userdata;
+	bool moved = probe->rebalances++ % 2 == 0;
+	struct value *map = value_put(value_new_map(), "moved", value_new_bool(moved));
+
+	(void)err;
+	map = value_put(map, "verdict", value_new_string(moved ? "move" : "waiting"));
+	map = value_put(map, "reason", value_new_string("2 replicas share node cp1"));
+	map = value_put(map, "pod", moved ? value_new_string("coredns-1") : NULL);
+	map = value_put(map, "from", moved ? value_new_string("cp1") : NULL);
+	map = value_put(map, "to", moved ? value_new_string("w1") : NULL);
+	return op_new_done(probe->loop, map);
+}
+
 static int read_status(const char *path, struct value **ret)
 {
 	_cleanup_(buf_done) struct buf text = BUF_INIT(8 * MIB);
@@ -267,6 +310,8 @@ int main(int argc, char **argv)
 		.token_list = token_list,
 		.certificate_list = certificate_list,
 		.certificate_renew = certificate_renew,
+		.dns_status = dns_status,
+		.dns_rebalance = dns_rebalance,
 		.userdata = &probe,
 	};
 	const struct control_options options = { .root = argv[1], .group = argv[2] };

@@ -57,6 +57,11 @@ check_PROGRAMS += tests/integration/kube-probe
 tests_integration_kube_probe_SOURCES = tests/integration/kube-probe.c
 tests_integration_kube_probe_CPPFLAGS = $(UNIT_CPPFLAGS)
 tests_integration_kube_probe_LDADD = libobjects.a libcommon.a $(DEPS_LIBS)
+
+check_PROGRAMS += tests/integration/dns-probe
+tests_integration_dns_probe_SOURCES = tests/integration/dns-probe.c
+tests_integration_dns_probe_CPPFLAGS = $(UNIT_CPPFLAGS)
+tests_integration_dns_probe_LDADD = $(AGENTD_LIBS) $(AGENTD_LIBS) $(DEPS_LIBS)
 EXTRA_DIST += \
 	tests/fake/apiserver.py \
 	tests/fake/README \
@@ -77,5 +82,6 @@ EXTRA_DIST += \
 # On a real API server: they need the lab's programs, so tests/run runs them and make check does not.
 EXTRA_DIST += \
 	tests/integration/realapi.py \
+	tests/integration/test_dns_real.py \
 	tests/integration/test_fake_apiserver.py \
 	tests/integration/test_kube_real.py

@@ -24,6 +24,7 @@ READING = {
     NODE + "Status": None, NODE + "Plan": None, NODE + "Explain": {"resource": "kubelet-unit"},
     NODE + "GetRole": None, NODE + "TokenList": None, NODE + "Version": None,
     NODE + "CertificateList": None,
+    NODE + "DnsStatus": None,
     SERVICE + "GetInfo": None,
     SERVICE + "GetInterfaceDescription": {"interface": "io.agentd.Node"},
 }
@@ -31,6 +32,7 @@ CHANGING = {
     NODE + "Reconcile": None, NODE + "SetRole": {"text": "role: worker\n"},
     NODE + "TokenCreate": None, NODE + "Hold": {"what": "kubelet-unit", "for": "2h"},
     NODE + "Release": {"what": "kubelet-unit"}, NODE + "CertificateRenew": {"all": True},
+    NODE + "DnsRebalance": None,
 }
 # Root comes first, so that there is a role to read for the others.
 CALLS = {**CHANGING, **READING}

@@ -13,6 +13,8 @@ tests_unit_test_resources_SOURCES = \
 	tests/unit/test-resources-leader.c \
 	tests/unit/test-resources-cluster.c \
 	tests/unit/test-resources-keep.c \
+	tests/unit/test-resources-dns.c tests/unit/test-resources-dns.h \
+	tests/unit/test-resources-dns-world.c \
 	tests/unit/test-resources-world.c tests/unit/test-resources-world.h
 tests_unit_test_resources_CPPFLAGS = $(UNIT_CPPFLAGS)
 tests_unit_test_resources_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)

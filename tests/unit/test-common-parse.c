@@ -356,6 +356,54 @@ START_TEST(test_utf8_is_read_within_its_length)
 }
 END_TEST
 
+static const struct {
+	const char *text;
+	int r;
+	int64_t thousandths;
+} quantities[] = {
+	{ "0", 0, 0 },
+	{ "1", 0, 1000 },
+	{ "+2", 0, 2000 },
+	{ "100m", 0, 100 },
+	{ "1.5", 0, 1500 },
+	{ ".5", 0, 500 },
+	{ "5.", 0, 5000 },
+	{ "0.0001", 0, 1 },
+	{ "1u", 0, 1 },
+	{ "1500u", 0, 2 },
+	{ "1n", 0, 1 },
+	{ "70Mi", 0, 70LL * 1024 * 1024 * 1000 },
+	{ "1.5Ki", 0, 1536000 },
+	{ "129M", 0, 129000000000 },
+	{ "128974848", 0, 128974848000 },
+	{ "129e6", 0, 129000000000 },
+	{ "1E3", 0, 1000000 },
+	{ "12e-1", 0, 1200 },
+	{ "1k", 0, 1000000 },
+	{ "1E", 0, INT64_MAX },
+	{ "8Ei", 0, INT64_MAX },
+	{ "4Pi", 0, 4503599627370496000 },
+	{ "99999999999999999999999999", 0, INT64_MAX },
+	{ "", -EINVAL, 0 },
+	{ "Mi", -EINVAL, 0 },
+	{ "-1", -EINVAL, 0 },
+	{ "1 Mi", -EINVAL, 0 },
+	{ "1mi", -EINVAL, 0 },
+	{ "1.2.3", -EINVAL, 0 },
+	{ "0x10", -EINVAL, 0 },
+	{ "1e99", -ERANGE, 0 },
+};
+
+START_TEST(test_quantities_are_those_of_kubernetes)
+{
+	int64_t thousandths = -1;
+	int r = parse_quantity(quantities[_i].text, &thousandths);
+
+	ck_assert_msg(r == quantities[_i].r, "\"%s\": %d", quantities[_i].text, r);
+	ck_assert_int_eq(thousandths, r < 0 ? -1 : quantities[_i].thousandths);
+}
+END_TEST
+
 Suite *suite_parse(void)
 {
 	Suite *suite = suite_create("parse");
@@ -368,6 +416,8 @@ Suite *suite_parse(void)
 	tcase_add_loop_test(tests, test_durations_are_those_of_go, 0, ARRAY_SIZE(durations));
 	tcase_add_loop_test(tests, test_times_are_those_of_rfc_3339, 0, ARRAY_SIZE(times));
 	tcase_add_test(tests, test_times_are_printed_in_utc);
+	tcase_add_loop_test(tests, test_quantities_are_those_of_kubernetes, 0,
+			    ARRAY_SIZE(quantities));
 	tcase_add_loop_test(tests, test_addresses_have_one_form, 0, ARRAY_SIZE(addresses));
 	tcase_add_loop_test(tests, test_addresses_of_a_network_are_counted_from_its_start, 0,
 			    ARRAY_SIZE(networks));

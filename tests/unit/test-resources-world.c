@@ -60,6 +60,23 @@ enum object_state objects_get(const struct objects *objects, const char *collect
 	return OBJECT_UNKNOWN;
 }
 
+enum object_state objects_all(const struct objects *objects, const char *collection,
+			      struct value **ret)
+{
+	struct value *list = NULL;
+
+	(void)objects;
+	for (size_t i = 0; i < object_count; i++) {
+		if (strcmp(object_entries[i].collection, collection) != 0)
+			continue;
+		list = list ? list : value_new_list();
+		if (object_entries[i].value)
+			list = value_append(list, value_ref(object_entries[i].value));
+	}
+	*ret = list;
+	return list ? OBJECT_FOUND : OBJECT_UNKNOWN;
+}
+
 const struct error *objects_error(const struct objects *objects)
 {
 	(void)objects;

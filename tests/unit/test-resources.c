@@ -16,6 +16,7 @@ int main(void)
 	srunner_add_suite(runner, suite_resources_leader());
 	srunner_add_suite(runner, suite_resources_cluster());
 	srunner_add_suite(runner, suite_resources_keep());
+	srunner_add_suite(runner, suite_resources_dns());
 	srunner_run_all(runner, CK_ENV);
 	failed = srunner_ntests_failed(runner);
 	srunner_free(runner);

@@ -12,3 +12,4 @@ Suite *suite_resources_kubelet(void);
 Suite *suite_resources_leader(void);
 Suite *suite_resources_cluster(void);
 Suite *suite_resources_keep(void);
+Suite *suite_resources_dns(void);
