@@ -35,6 +35,17 @@ struct context {
 	bool api_answers; /* the API server of this host has answered since it was last lost */
 	/* Forgets the bootstrap token of the accepted role, durably. */
 	int (*forget_token)(struct context *ctx, struct error *err);
+	/* The token that is now in the role's tokenFile or credential: 1, or 0 without such. */
+	int (*read_token)(struct context *ctx, struct secret **ret, struct error *err);
+	/* Gives the accepted role another advertise address, durably. */
+	int (*move_address)(struct context *ctx, const char *address, struct error *err);
+	/* The host's addresses, for tests; NULL = the kernel's. */
+	const struct role_address *addresses;
+	size_t address_count;
+	int64_t built_s; /* when this agentd was built: no clock that is right shows less */
+	/* How far the clock was set at last (negative: back; 0 = never), and when (monotonic). */
+	int64_t clock_jump_s;
+	uint64_t clock_jumped_ns;
 	int64_t now; /* wall clock of this pass */
 };
 

@@ -58,6 +58,17 @@ bool facts_has_begun(const struct context *ctx)
 	return false;
 }
 
+struct secret *facts_bootstrap_token(const struct context *ctx)
+{
+	struct context *asked = (struct context *)ctx;
+	struct secret *token = NULL;
+	struct error err = ERROR_INIT;
+
+	if (ctx->read_token && ctx->read_token(asked, &token, &err) > 0)
+		return token;
+	return secret_ref(ctx->role->join.tls_bootstrap_token);
+}
+
 static struct kube *control_plane_client(const struct context *ctx)
 {
 	_cleanup_free_ char *crt = context_state_path(ctx, "pki/agentd.crt");
@@ -107,6 +118,27 @@ struct kube *facts_node_client(const struct context *ctx)
 	if (role_is_worker(ctx->role))
 		return worker_client(ctx);
 	return NULL;
+}
+
+struct etcd *facts_etcd_client(const struct context *ctx)
+{
+	_cleanup_free_ char *crt = files_pki(ctx, "apiserver-etcd-client.crt");
+	_cleanup_free_ char *key = files_pki(ctx, "apiserver-etcd-client.key");
+	_cleanup_free_ char *ca = files_pki(ctx, "etcd/ca.crt");
+	_cleanup_(buf_done) struct buf crt_pem = BUF_INIT(FILES_CAP);
+	_cleanup_(buf_done) struct buf key_pem = BUF_INIT(FILES_CAP);
+	_cleanup_(buf_done) struct buf ca_pem = BUF_INIT(FILES_CAP);
+	_cleanup_(secret_unref) struct secret *secret = NULL;
+	bool v6 = strchr(ctx->role->advertise_address, ':') != NULL;
+
+	if (!files_load(crt, &crt_pem) || !files_load(key, &key_pem) || !files_load(ca, &ca_pem))
+		return NULL;
+	secret = secret_new(key_pem.data, key_pem.length);
+	secret_wipe(key_pem.data, key_pem.length);
+	return etcd_new(ctx->loop, v6 ? "https://[::1]:2379" : "https://127.0.0.1:2379",
+			&(struct http_identity){ .ca_pem = ca_pem.data,
+						 .certificate_pem = crt_pem.data,
+						 .key_pem = secret });
 }
 
 static int sign_masters(const struct context *ctx, const struct buf *ca_pem,

@@ -3,6 +3,7 @@ libmanager_a_SOURCES = \
 	agentd/context.c agentd/context.h \
 	agentd/facts.c agentd/facts.h \
 	agentd/history.c agentd/history.h \
+	agentd/host.c agentd/host.h \
 	agentd/history_types.c agentd/history_types.h \
 	agentd/manager.c agentd/manager.h \
 	agentd/requests.c agentd/requests.h \

@@ -11,6 +11,7 @@
 #include "agentd/context.h"
 #include "agentd/engine/engine.h"
 #include "agentd/facts.h"
+#include "agentd/host.h"
 #include "agentd/inputs/control.h"
 #include "agentd/inputs/rolefile.h"
 #include "agentd/requests.h"
@@ -38,6 +39,7 @@ struct manager {
 	struct notice *notice;
 	struct control *control;
 	struct rolefile *rolefile;
+	struct host host;
 	struct role_store *store;
 	struct status *status;
 	struct loop_signal *signals[2];
@@ -47,7 +49,6 @@ struct manager {
 	struct backoff version_backoff;
 	struct kube *objects_kube; /* the client that the caches have now */
 	char *kubelet_version, *credentials_directory;
-	char hostname[256];
 	struct error role_file_error;
 	char *role_file, *exposed_file;
 	char status_line[256];
@@ -137,6 +138,18 @@ static bool is_identity_path(const struct manager *m, const char *path)
 
 static void ask_kubelet_version(struct manager *m);
 
+/* What was tried with the former token, and failed, may be tried with this one. */
+static void token_changed(struct manager *m, const char *path)
+{
+	const struct role *role = m->ctx.role;
+
+	if (!role_is_worker(role) || !role->join.token_file ||
+	    strcmp(role->join.token_file, path) != 0)
+		return;
+	engine_retry(m->engine, "discovery");
+	engine_retry(m->engine, "tls-bootstrap");
+}
+
 static void path_changed(const char *path, enum notice_kind kind, void *userdata)
 {
 	struct manager *m = userdata;
@@ -151,6 +164,7 @@ static void path_changed(const char *path, enum notice_kind kind, void *userdata
 	engine_mark_trigger(m->engine, TRIGGER_PATH, path + root, NULL);
 	if (is_identity_path(m, path + root))
 		m->identity_stale = true;
+	token_changed(m, path + root);
 }
 
 static void unit_changed(const char *unit, void *userdata)
@@ -198,7 +212,7 @@ static void engine_prepare(void *userdata, int64_t wall_s)
 {
 	struct manager *m = userdata;
 
-	m->ctx.now = wall_s;
+	host_pass(&m->host, wall_s);
 }
 
 static void engine_triggers_changed(void *userdata)
@@ -269,6 +283,7 @@ static void adopt_role(struct manager *m, struct role *role)
 		role_unref(role);
 		return;
 	}
+	host_remember_address(&m->ctx, role);
 	m->ctx.cri = cri_free(m->ctx.cri);
 	role_unref(m->ctx.role);
 	m->ctx.role = role;
@@ -304,7 +319,7 @@ static int read_credential(void *userdata, const char *name, struct secret **ret
 static struct role_host role_host(const struct manager *m)
 {
 	return (struct role_host){
-		.hostname = m->hostname,
+		.hostname = m->host.name,
 		.root = m->settings.root,
 		.kubelet_version = m->kubelet_version,
 		.credential = read_credential,
@@ -333,6 +348,9 @@ static int offer_role(struct manager *m, const char *text, size_t length, const 
 	r = role_may_follow(facts_has_begun(&m->ctx) ? m->ctx.role : NULL, role, err);
 	if (r < 0)
 		return r;
+	r = host_check_address(&m->ctx, role, &host, err);
+	if (r < 0)
+		return r;
 	free(role->source);
 	role->source = xstrdup(source);
 	r = role_store_accept(m->store, role, err);
@@ -347,6 +365,32 @@ static int forget_token(struct context *ctx, struct error *err)
 	struct manager *m = container_of(ctx, struct manager, ctx);
 
 	return role_store_forget_token(m->store, ctx->role, err);
+}
+
+static int read_token(struct context *ctx, struct secret **ret, struct error *err)
+{
+	const struct manager *m = container_of(ctx, struct manager, ctx);
+	struct role_host host = role_host(m);
+
+	return ctx->role ? role_read_token(ctx->role, &host, ret, err) : 0;
+}
+
+static int move_address(struct context *ctx, const char *address, struct error *err)
+{
+	struct manager *m = container_of(ctx, struct manager, ctx);
+	struct role_host host = role_host(m);
+	_cleanup_(role_unref) struct role *role = NULL;
+	int r;
+
+	r = role_move(ctx->role, &host, address, &role, err);
+	if (r < 0)
+		return r;
+	r = role_store_move(m->store, role, err);
+	if (r < 0)
+		return r;
+	engine_unsettle(m->engine);
+	adopt_role(m, TAKE_PTR(role));
+	return 0;
 }
 
 static const char *file_seen(void *userdata)
@@ -579,10 +623,13 @@ static void make_parts(struct manager *m)
 	m->ctx.work = work_new(m->ctx.loop, 0);
 	m->ctx.objects = objects_new(m->ctx.loop, object_changed, m);
 	m->ctx.forget_token = forget_token;
+	m->ctx.read_token = read_token;
+	m->ctx.move_address = move_address;
 	m->notice = notice_new(m->ctx.loop, path_changed, m);
 	m->status = status_new();
 	m->engine =
 	    engine_new(m->ctx.loop, resources_list(), &m->ctx, m->ctx.ledger, &hooks, random);
+	host_watch(&m->host, m->engine);
 	m->signals[0] = loop_signal_new(m->ctx.loop, SIGTERM, stop, m);
 	m->signals[1] = loop_signal_new(m->ctx.loop, SIGINT, stop, m);
 	m->watchdog = loop_timer_new(m->ctx.loop, kick_watchdog, m);
@@ -601,15 +648,8 @@ int manager_new(const struct settings *settings, const struct manager_environmen
 	m->ctx.settings = &m->settings;
 	m->ctx.clock = clock_system();
 	m->ctx.loop = loop_new(m->ctx.clock);
-	m->ctx.now = clock_wall(m->ctx.clock);
+	host_init(&m->host, &m->ctx, environment->hostname);
 	m->credentials_directory = xstrdup(environment->credentials_directory);
-	for (size_t i = 0; i + 1 < sizeof(m->hostname) && environment->hostname[i]; i++)
-		m->hostname[i] =
-		    (char)(environment->hostname[i] |
-			   (environment->hostname[i] >= 'A' && environment->hostname[i] <= 'Z'
-				? 0x20
-				: 0));
-	m->ctx.hostname = m->hostname;
 	r = load_state(m, &role, err);
 	if (r < 0)
 		return r;
@@ -645,6 +685,7 @@ struct manager *manager_free(struct manager *m)
 	op_drop(m->version_op);
 	control_free(m->control);
 	rolefile_free(m->rolefile);
+	host_done(&m->host);
 	engine_free(m->engine);
 	objects_free(m->ctx.objects);
 	kube_free(m->ctx.kube);

@@ -5,10 +5,11 @@
 #include "common/alloc.h"
 
 static const struct resource *const groups[] = {
-	runtime_rows,	   preflight_rows, discovery_rows,	certificate_rows,
-	kubeconfig_rows,   identity_rows,  kubelet_config_rows, static_pod_rows,
-	kubelet_unit_rows, apiserver_rows, cluster_config_rows, token_rows,
-	cluster_info_rows, node_rows,	   addon_rows,
+	clock_rows,	  runtime_rows,	     preflight_rows,	 discovery_rows,
+	certificate_rows, kubeconfig_rows,   identity_rows,	 kubelet_config_rows,
+	static_pod_rows,  kubelet_unit_rows, apiserver_rows,	 cluster_config_rows,
+	token_rows,	  cluster_info_rows, node_identity_rows, node_move_rows,
+	node_rows,	  addon_rows,	     etcd_member_rows,
 };
 
 enum { ROWS_MAX = 128 };

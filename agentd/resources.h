@@ -7,6 +7,7 @@
 const struct resource *const *resources_list(void);
 
 /* One line for each file of resources/; each array ends with a row without a name. */
+extern const struct resource clock_rows[];
 extern const struct resource runtime_rows[];
 extern const struct resource preflight_rows[];
 extern const struct resource discovery_rows[];
@@ -20,5 +21,8 @@ extern const struct resource apiserver_rows[];
 extern const struct resource cluster_config_rows[];
 extern const struct resource token_rows[];
 extern const struct resource cluster_info_rows[];
+extern const struct resource node_identity_rows[];
+extern const struct resource node_move_rows[];
 extern const struct resource node_rows[];
 extern const struct resource addon_rows[];
+extern const struct resource etcd_member_rows[];

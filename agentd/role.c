@@ -72,6 +72,8 @@ struct role *role_unref(struct role *role)
 	value_unref(role->kubelet);
 	value_unref(role->kube_proxy);
 	value_unref(role->cluster_document);
+	free(role->join.token_file);
+	free(role->join.credential);
 	free(role->source);
 	free(role);
 	return NULL;
@@ -361,6 +363,8 @@ static int merge_token(const struct schema_text *text, struct schema_role *flat,
 	r = flat_token(text, flat, key, host, &token, err);
 	if (r < 0)
 		return r;
+	join->token_file = strcmp(key, "tokenFile") == 0 ? TAKE_PTR(flat->token_file) : NULL;
+	join->credential = strcmp(key, "credential") == 0 ? TAKE_PTR(flat->credential) : NULL;
 	if (*target && secret_length(*target) > 0)
 		return secret_equal(*target, token) ? 0 : refuse_other(text, key, theirs, err);
 	secret_unref(*target);
@@ -495,6 +499,46 @@ int role_parse(const char *text, size_t length, const char *name, const struct r
 		if ((unsigned char)*c < ' ' || *c == '\x7f')
 			*c = '?';
 	return r;
+}
+
+int role_read_token(const struct role *role, const struct role_host *host, struct secret **ret,
+		    struct error *err)
+{
+	const struct role_join *join = &role->join;
+	const char *what = join->token_file ? join->token_file : join->credential;
+	int r;
+
+	if (!what)
+		return 0;
+	if (join->token_file)
+		r = token_from_file(join->token_file, host, ret, err);
+	else
+		r = token_from_credential(join->credential, host, ret, err);
+	return r < 0 ? error_wrap(err, r, "%s", what) : 1;
+}
+
+int role_move(const struct role *role, const struct role_host *host, const char *address,
+	      struct role **ret, struct error *err)
+{
+	_cleanup_(buf_done) struct buf text = BUF_INIT(WRITTEN_MAX);
+	_cleanup_(role_unref) struct role *moved = NULL;
+	int r;
+
+	r = role_write(role, &text);
+	if (r < 0)
+		return error_set(err, ERROR_BUG, r, "the role cannot be written");
+	r = role_parse(text.data, text.length, role->source, host, &moved, err);
+	secret_wipe(text.data, text.length);
+	if (r < 0)
+		return r;
+	free(moved->advertise_address);
+	moved->advertise_address = xstrdup(address);
+	moved->address_is_found = role->address_is_found;
+	moved->name_is_found = role->name_is_found;
+	moved->generation = role->generation;
+	memcpy(moved->digest, role->digest, sizeof(moved->digest));
+	*ret = TAKE_PTR(moved);
+	return 0;
 }
 
 /* Shorthands. */

@@ -114,6 +114,9 @@ struct role_join {
 	char *file; /* discovery by this kubeconfig, or NULL */
 	char *ca_cert_path;
 	bool replace_node;
+	/* Where the flat fields took the token from, or NULL: it is read there again when the
+	 * kubelet needs another certificate. Not in the text of role_write(). */
+	char *token_file, *credential;
 };
 
 struct role {
@@ -124,6 +127,9 @@ struct role {
 	enum role_kind kind;
 	struct role_node_registration node;
 	char *advertise_address; /* resolved on a control plane, else NULL */
+	/* The role left it open and it was found out: it follows the host. Not in the text of
+	 * role_write(). */
+	bool address_is_found, name_is_found;
 	uint16_t bind_port;
 	/* timeouts.controlPlaneComponentHealthCheck: how long a component may take to start. */
 	int64_t component_health_timeout_s;
@@ -169,6 +175,13 @@ struct role_host {
  * the text's digest and name as digest and source; its generation is the caller's (0). */
 int role_parse(const char *text, size_t length, const char *name, const struct role_host *host,
 	       struct role **ret, struct error *err);
+/* The token that is now where the role's tokenFile or credential says. Returns 1, 0 if it names
+ * neither. */
+int role_read_token(const struct role *role, const struct role_host *host, struct secret **ret,
+		    struct error *err);
+/* The same role with another advertise address: same text, same generation. */
+int role_move(const struct role *role, const struct role_host *host, const char *address,
+	      struct role **ret, struct error *err);
 /* Whether `next` may follow `current` on a running node: a fixed field that changed, or another
  * kind, is refused with the reason. current NULL: anything may; pass NULL while nothing of the
  * current role has been applied, so that a mistake in it can still be mended. */

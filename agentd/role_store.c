@@ -14,14 +14,38 @@ enum { STORE_CAP = 2 * 1024 * 1024, STORE_VERSION = 1 };
 
 struct role_store {
 	char *path;
-	struct value
-	    *content; /* {version, generation, digest, source, text, tokenForgotten, seen} */
+	struct value *content; /* {version, generation, digest, source, text, found, tokenFile,
+				  credential, tokenForgotten, seen} */
 };
 
 static void drop_token(struct role *role)
 {
 	role->join.token = secret_unref(role->join.token);
 	role->join.tls_bootstrap_token = secret_unref(role->join.tls_bootstrap_token);
+}
+
+/* What the text of a role does not say: which of its values were found out, and where its token
+ * came from. A file from before that has none of it, and then everything counts as named. */
+
+static void get_origins(const struct value *content, struct role *role)
+{
+	role->address_is_found = value_is_true(value_at(content, "found", "address"));
+	role->name_is_found = value_is_true(value_at(content, "found", "name"));
+	role->join.token_file = xstrdup(value_string(value_get(content, "tokenFile")));
+	role->join.credential = xstrdup(value_string(value_get(content, "credential")));
+}
+
+static struct value *text_or_null(const char *text)
+{
+	return text ? value_new_string(text) : value_new_null();
+}
+
+static struct value *put_origins(struct value *content, const struct role *role)
+{
+	content = value_put_at(content, value_new_bool(role->address_is_found), "found", "address");
+	content = value_put_at(content, value_new_bool(role->name_is_found), "found", "name");
+	content = value_put(content, "tokenFile", text_or_null(role->join.token_file));
+	return value_put(content, "credential", text_or_null(role->join.credential));
 }
 
 static int parse(const struct role_store *store, const struct role_host *host, struct role **ret,
@@ -46,6 +70,7 @@ static int parse(const struct role_store *store, const struct role_host *host, s
 	role->source = xstrdup(value_string_or(value_get(content, "source"), "socket"));
 	if (value_is_true(value_get(content, "tokenForgotten")))
 		drop_token(role);
+	get_origins(content, role);
 	*ret = TAKE_PTR(role);
 	return 1;
 }
@@ -147,6 +172,7 @@ int role_store_accept(struct role_store *store, struct role *role, struct error 
 		value_unref(content);
 		return r;
 	}
+	content = put_origins(content, role);
 	content = value_put(content, "generation", value_new_int(generation + 1));
 	content = value_put(content, "digest", value_new_string(role->digest));
 	content = value_put(content, "source", value_new_string(role->source));
@@ -156,6 +182,19 @@ int role_store_accept(struct role_store *store, struct role *role, struct error 
 		return r;
 	role->generation = (uint64_t)generation + 1;
 	return 0;
+}
+
+int role_store_move(struct role_store *store, const struct role *role, struct error *err)
+{
+	struct value *content = value_ref(store->content);
+	int r;
+
+	r = put_text(&content, role, err);
+	if (r < 0) {
+		value_unref(content);
+		return r;
+	}
+	return save(store, put_origins(content, role), err);
 }
 
 /* The text must stay one that parses, so a token that never existed takes the place of the spent

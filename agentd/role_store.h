@@ -20,6 +20,9 @@ DEFINE_CLEANUP(struct role_store, role_store_free)
 
 /* Makes a role the accepted one: gives it the next generation and writes it. */
 int role_store_accept(struct role_store *store, struct role *role, struct error *err);
+/* Takes the place of the accepted role: the same one, with another value that was found out. Its
+ * generation stays. */
+int role_store_move(struct role_store *store, const struct role *role, struct error *err);
 /* Writes the accepted role without its bootstrap token, and takes the token out of it. */
 int role_store_forget_token(struct role_store *store, struct role *role, struct error *err);
 

@@ -152,6 +152,30 @@ void engine_set_role(struct engine *engine, struct role *role, unsigned role_bit
 	engine->hooks.triggers_changed(engine->hooks.userdata);
 }
 
+void engine_retry(struct engine *engine, const char *name)
+{
+	for (size_t i = 0; i < engine->count; i++) {
+		struct row *row = &engine->rows[i];
+
+		if (strcmp(row->resource->name, name) != 0)
+			continue;
+		row->stale = true;
+		row->next_try_ns = 0;
+		row->fruitless = 0;
+		backoff_reset(&row->backoff);
+	}
+}
+
+void engine_unsettle(struct engine *engine)
+{
+	for (size_t i = 0; i < engine->count; i++) {
+		engine->rows[i].settled = false;
+		if (ledger_note(engine->ledger, engine->rows[i].resource->name, "generation"))
+			ledger_set_note(engine->ledger, engine->rows[i].resource->name,
+					"generation", NULL);
+	}
+}
+
 void engine_reconcile(struct engine *engine)
 {
 	for (size_t i = 0; i < engine->count; i++) {

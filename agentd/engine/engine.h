@@ -59,6 +59,10 @@ bool engine_mark(struct engine *engine, const char *name);
 /* Marks the rows with such a trigger. name is for objects (NULL = any of the collection). */
 void engine_mark_trigger(struct engine *engine, enum trigger_kind kind, const char *text,
 			 const char *name);
+/* Forgets the back-off of one row and marks it: what it failed with has been mended. */
+void engine_retry(struct engine *engine, const char *name);
+/* What differs from now on is agentd's own doing, as after a new role: its repair is none. */
+void engine_unsettle(struct engine *engine);
 /* Marks all, forgets back-offs and tries at once: `agentctl reconcile`. */
 void engine_reconcile(struct engine *engine);
 

@@ -2,6 +2,8 @@ noinst_LIBRARIES += libinputs.a
 libinputs_a_SOURCES = \
 	agentd/inputs/control.c \
 	agentd/inputs/control.h \
+	agentd/inputs/hostwatch.c \
+	agentd/inputs/hostwatch.h \
 	agentd/inputs/interface.c \
 	agentd/inputs/interface.h \
 	agentd/inputs/methods.c \

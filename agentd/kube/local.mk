@@ -6,6 +6,8 @@ libobjects_a_SOURCES = \
 	agentd/kube/cache.h \
 	agentd/kube/client.c \
 	agentd/kube/client.h \
+	agentd/kube/etcd.c \
+	agentd/kube/etcd.h \
 	agentd/kube/fields.c \
 	agentd/kube/fields.h \
 	agentd/kube/lease.c \

@@ -137,6 +137,17 @@ static void etcd_args(const struct role *role, struct args *args)
 	add(args, "watch-progress-notify-interval", "5s");
 }
 
+char *static_pod_etcd_peer_urls(const struct role *role)
+{
+	_cleanup_(buf_done) struct buf buf = BUF_INIT(256);
+	const char *given =
+	    override_of(&role->cluster.etcd_extra_args, "initial-advertise-peer-urls");
+
+	if (given)
+		return xstrdup(given);
+	return xasprintf("https://%s:2380", address_for_url(role, &buf));
+}
+
 static void api_server_args(const struct role *role, struct args *args)
 {
 	const char *pki = role->cluster.certificates_dir;

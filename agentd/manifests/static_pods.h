@@ -13,6 +13,8 @@ const char *static_pod_name(enum static_pod pod);
 /* The pod. ca_directories: those of static_pod_ca_directories() that this host has. */
 struct value *static_pod_render(enum static_pod pod, const struct role *role,
 				const struct strv *ca_directories);
+/* By which URLs other members reach this one's etcd, joined by commas. The caller frees. */
+char *static_pod_etcd_peer_urls(const struct role *role);
 /* Directories with trusted CA certificates that API server and controller manager mount, if the
  * host (its files lying below root) has them. */
 void static_pod_ca_directories(const char *root, struct strv *ret);

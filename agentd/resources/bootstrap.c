@@ -74,19 +74,20 @@ struct op *bootstrap_node_get(struct task *task, struct error *err)
 	const struct role *role = role_of(task);
 	_cleanup_(kubeconfig_done) struct kubeconfig cluster = { 0 };
 	_cleanup_free_ char *path = xasprintf("/api/v1/nodes/%s", role->node.name);
+	_cleanup_(secret_unref) struct secret *token = NULL;
 	struct join *join = NEW(struct join);
 
 	run_keep(task, join, join_free);
 	join->has_certificate = bootstrap_has_certificate(ctx);
 	if (join->has_certificate)
 		return NULL;
-	if (facts_cluster(ctx, &cluster) == 0 || !role->join.tls_bootstrap_token) {
+	token = facts_bootstrap_token(ctx);
+	if (facts_cluster(ctx, &cluster) == 0 || !token) {
 		error_set(err, ERROR_CONFIG, -ENOKEY, "there is no bootstrap token in the role");
 		return NULL;
 	}
 	join->kube = kube_new(ctx->loop, cluster.server,
-			      &(struct http_identity){ .ca_pem = cluster.ca_pem,
-						       .bearer = role->join.tls_bootstrap_token });
+			      &(struct http_identity){ .ca_pem = cluster.ca_pem, .bearer = token });
 	return kube_get(join->kube, path);
 }
 
@@ -107,9 +108,20 @@ static bool node_is_ready(const struct value *node)
 int bootstrap_node_check(struct task *task, struct op *op, struct error *err)
 {
 	const struct value *node = op_value(op);
+	const struct error *error = op_error(op);
 	const char *theirs = value_string_or(value_at(node, "status", "nodeInfo", "machineID"), "");
 	char ours[33];
 
+	if (error && error->class == ERROR_DENIED) {
+		*err = *error;
+		return error_wrap(
+		    err, error->code,
+		    "the bootstrap token is not accepted, it may have expired: run "
+		    "`agentctl token create` on a control plane and put the new one in "
+		    "its place");
+	}
+	if (error)
+		return op_result(op, err);
 	facts_machine_id(ctx_of(task), ours);
 	if (!node || strcmp(theirs, ours) == 0)
 		return STAGE_NEXT;
@@ -136,6 +148,7 @@ int bootstrap_key_make(struct task *task, struct op *op, struct error *err)
 	(void)op;
 	if (join->has_certificate)
 		return STAGE_NEXT;
+	kubelet_files_expect_certificate(ctx_of(task));
 	if (files_load(path, &text)) {
 		r = key_from_pem(text.data, text.length, &join->key, err);
 		secret_wipe(text.data, text.length);

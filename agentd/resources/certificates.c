@@ -358,7 +358,7 @@ static void service_account_paths(struct context *ctx, const struct resource *ro
 	{ .name = "certificate-" profile, .data = profile,                          \
 	  .title = "key and certificate \"" profile "\" in certificatesDir",        \
 	  .roles = FOR_CONTROL_PLANE, .class = CLASS_CERTIFICATES,                  \
-	  .needs = { __VA_ARGS__ },                                                 \
+	  .needs = { "clock", __VA_ARGS__ },                                         \
 	  .triggers = { ON_LIST(certificate_paths), EVERY(12 * 3600) },             \
 	  .observe = certificate_observe, .apply = certificate_apply }
 

@@ -47,14 +47,16 @@ static enum verdict discovery_observe(struct context *ctx, const struct resource
 static struct op *discovery_start(struct task *task, struct error *err)
 {
 	const struct role_join *join = &role_of(task)->join;
+	_cleanup_(secret_unref) struct secret *secret =
+	    join->file ? NULL : facts_bootstrap_token(ctx_of(task));
 	_cleanup_(token_done) struct token token = { 0 };
 
-	if (join->token && token_parse(join->token, &token, err) < 0)
+	if (secret && token_parse(secret, &token, err) < 0)
 		return NULL;
 	return discover_start(task_loop(task),
 			      &(struct discover_request){
 				  .endpoint = join->endpoint,
-				  .token = join->token ? &token : NULL,
+				  .token = secret ? &token : NULL,
 				  .pins = &join->ca_cert_hashes,
 				  .unsafe_skip = join->unsafe_skip_ca_verification,
 				  .file_path = join->file,
@@ -115,6 +117,8 @@ static void discovery_paths(struct context *ctx, const struct resource *row,
 {
 	(void)row;
 	strv_add(&ret->paths, "/var/lib/agentd/cluster.conf");
+	if (ctx->role->join.token_file)
+		strv_add(&ret->paths, ctx->role->join.token_file);
 	if (ctx->role->join.file)
 		strv_add(&ret->paths, ctx->role->join.file);
 }

@@ -263,13 +263,13 @@ static void agentd_paths(struct context *ctx, const struct resource *row, struct
 #define KUBECONFIG(id, of_kind)                                                          \
 	{ .name = "kubeconfig-" id, .title = "/etc/kubernetes/" id ".conf", .data = of_kind, \
 	  .roles = FOR_CONTROL_PLANE, .class = CLASS_KUBECONFIGS,                        \
-	  .needs = { "certificate-ca" },                                                 \
+	  .needs = { "clock", "certificate-ca" },                                        \
 	  .triggers = { ON_PATH("/etc/kubernetes/" id ".conf"), EVERY(12 * 3600) },      \
 	  .observe = kubeconfig_observe, .apply = kubeconfig_apply }
 
 const struct resource kubeconfig_rows[] = {
 	{ .name = "agentd-identity", .title = "agentd's own client certificate",
-	  .roles = FOR_CONTROL_PLANE, .needs = { "certificate-ca" },
+	  .roles = FOR_CONTROL_PLANE, .needs = { "clock", "certificate-ca" },
 	  .triggers = { ON_LIST(agentd_paths), EVERY(12 * 3600) },
 	  .observe = agentd_observe, .apply = agentd_apply },
 	KUBECONFIG("controller-manager", &controller_manager),

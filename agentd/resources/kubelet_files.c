@@ -53,6 +53,11 @@ int kubelet_files_keep_certificate(const struct context *ctx, const char *certif
 	return r;
 }
 
+void kubelet_files_expect_certificate(const struct context *ctx)
+{
+	ledger_set_note(ctx->ledger, KUBELET_UNIT_ROW, "started-with", NULL);
+}
+
 /* Where the link leads, with the root in front; NULL if it is none. Caller frees. */
 static char *current_target(const struct context *ctx)
 {

@@ -16,6 +16,7 @@
 #include "agentd/resources/kubelet_files.h"
 #include "common/alloc.h"
 #include "common/file.h"
+#include "common/parse.h"
 
 static int write_kubelet_conf(const struct context *ctx, const struct buf *text, struct error *err)
 {
@@ -65,6 +66,7 @@ static enum verdict identity_look(const struct context *ctx, struct kubeconfig *
 	}
 	common_name = cert_common_name(cert);
 	if (!common_name || strcmp(common_name, wanted) != 0) {
+		why_reason(why, "CredentialsOfAnother");
 		why_set(why, "the kubelet's certificate is %s's, not %s's",
 			common_name ? common_name : "nobody", wanted);
 		return DRIFTED;
@@ -74,6 +76,14 @@ static enum verdict identity_look(const struct context *ctx, struct kubeconfig *
 
 		why_set(why, "the kubelet's certificate %s", detail.text);
 		return UNKNOWN;
+	}
+	if (cert_expires_before(cert, ctx->now)) {
+		char date[32];
+
+		format_time(cert_not_after(cert), date);
+		why_reason(why, "CredentialsExpired");
+		why_set(why, "the kubelet's certificate expired on %s", date);
+		return DRIFTED;
 	}
 	if (cert_list_from_pem(ret_config->ca_pem, strlen(ret_config->ca_pem), &roots, &err) < 0 ||
 	    cert_verify(cert, &roots, ctx->now, &err) < 0) {
@@ -111,6 +121,7 @@ static struct op *identity_make(struct task *task, struct error *err)
 	if (kubelet_files_load_certificate(ctx_of(task), &cert, &key) > 0 &&
 	    issue_observe(ctx_of(task), profile_find("kubelet.conf"), cert, key, &why) != DRIFTED)
 		return NULL;
+	kubelet_files_expect_certificate(ctx_of(task));
 	return issue_certificate(ctx_of(task), role_of(task), profile_find("kubelet.conf"),
 				 KEY_ECDSA_P256, err);
 }
@@ -158,10 +169,31 @@ static const struct stage identity_apply[] = {
 
 /* Worker. */
 
+/* A worker whose certificate is of no use any more comes back with a token, without a reset. */
+static void tell_next_step(const struct role *role, struct why *why)
+{
+	const struct role_join *join = &role->join;
+
+	if (join->token_file)
+		why_add(why,
+			"run `agentctl token create` on a control plane and write the token to "
+			"%s",
+			join->token_file);
+	else if (join->credential)
+		why_add(why,
+			"run `agentctl token create` on a control plane, put the token into the "
+			"credential %s and restart agentd",
+			join->credential);
+	else
+		why_add(why, "run `agentctl token create` on a control plane and write the token "
+			     "into the role");
+}
+
 static enum verdict bootstrap_observe(struct context *ctx, const struct resource *row,
 				      struct why *why)
 {
 	_cleanup_(kubeconfig_done) struct kubeconfig config = { 0 }, cluster = { 0 };
+	_cleanup_(secret_unref) struct secret *token = facts_bootstrap_token(ctx);
 	enum verdict verdict = identity_look(ctx, &config, why);
 
 	(void)row;
@@ -170,10 +202,8 @@ static enum verdict bootstrap_observe(struct context *ctx, const struct resource
 		why_set(why, "kubelet.conf talks to %s, not to %s", config.server, cluster.server);
 		return DRIFTED;
 	}
-	if (verdict == DRIFTED && !ctx->role->join.tls_bootstrap_token &&
-	    !bootstrap_has_certificate(ctx)) {
-		why_add(why, "the bootstrap token is spent: write a new one into the role "
-			     "(`agentctl token create` on a control plane)");
+	if (verdict == DRIFTED && !token && !bootstrap_has_certificate(ctx)) {
+		tell_next_step(ctx->role, why);
 		return BLOCKED;
 	}
 	if (verdict == IN_SYNC && bootstrap_has_request_key(ctx)) {
@@ -200,7 +230,7 @@ static int bootstrap_write(struct task *task, struct op *op, struct error *err)
 }
 
 static const struct stage bootstrap_apply[] = {
-	{ "look up the node's name", bootstrap_node_get, bootstrap_node_check },
+	{ "look up the node's name", bootstrap_node_get, bootstrap_node_check, .may_fail = true },
 	{ "make key", NULL, bootstrap_key_make },
 	{ "request certificate", bootstrap_csr_post, bootstrap_csr_posted, .may_fail = true },
 	{ "await certificate", bootstrap_csr_await, bootstrap_csr_collect, .timeout_s = 3600 },
@@ -210,15 +240,40 @@ static const struct stage bootstrap_apply[] = {
 	{ 0 },
 };
 
+static void token_paths(struct context *ctx, const struct resource *row, struct trigger_list *ret)
+{
+	(void)row;
+	if (ctx->role->join.token_file)
+		strv_add(&ret->paths, ctx->role->join.token_file);
+}
+
+/* When the certificate stops to be good, unless the kubelet rotates it before. */
+static int64_t certificate_end(struct context *ctx, const struct resource *row)
+{
+	_cleanup_(cert_unref) struct cert *cert = NULL;
+	int64_t end;
+
+	(void)row;
+	if (kubelet_files_load_certificate(ctx, &cert, NULL) == 0)
+		return 0;
+	end = cert_not_after(cert) + 1;
+	return end > ctx->now ? end : 0;
+}
+
 /* clang-format off */
 const struct resource identity_rows[] = {
 	{ .name = "kubelet-identity", .title = "the kubelet's client certificate and kubelet.conf",
-	  .roles = FOR_CONTROL_PLANE, .class = CLASS_KUBELET, .needs = { "certificate-ca" },
-	  .triggers = { ON_PATH(KUBELET_CONF), ON_PATH(KUBELET_PKI "/"), EVERY(3600) },
+	  .roles = FOR_CONTROL_PLANE, .class = CLASS_KUBELET,
+	  .needs = { "clock", "certificate-ca" }, .condition = "CredentialsValid",
+	  .triggers = { ON_PATH(KUBELET_CONF), ON_PATH(KUBELET_PKI "/"), DUE(certificate_end),
+			EVERY(3600) },
 	  .observe = identity_observe, .apply = identity_apply },
 	{ .name = "tls-bootstrap", .title = "the kubelet's client certificate, by TLS bootstrap",
-	  .roles = FOR_WORKER, .class = CLASS_KUBELET, .needs = { "discovery", "ca-certificate" },
-	  .triggers = { ON_PATH(KUBELET_CONF), ON_PATH(KUBELET_PKI "/"), EVERY(3600) },
+	  .roles = FOR_WORKER, .class = CLASS_KUBELET,
+	  .needs = { "clock", "discovery", "ca-certificate" },
+	  .condition = "CredentialsValid",
+	  .triggers = { ON_PATH(KUBELET_CONF), ON_PATH(KUBELET_PKI "/"), ON_LIST(token_paths),
+			DUE(certificate_end), EVERY(3600) },
 	  .observe = bootstrap_observe, .apply = bootstrap_apply },
 	{ 0 },
 };

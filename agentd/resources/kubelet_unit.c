@@ -8,6 +8,9 @@
 #include "common/alloc.h"
 #include "common/file.h"
 
+/* So many in a row are no accident any more. */
+enum { CRASH_LOOP_RESTARTS = 3 };
+
 /* A change of these needs a restart. kubelet.conf is read once; the certificate that it leads to is
  * rotated by the kubelet itself. */
 static const char *const inputs[] = {
@@ -62,6 +65,8 @@ static enum verdict kubelet_observe(struct context *ctx, const struct resource *
 		return IN_SYNC;
 	/* PID 1 starts it again by itself; a start by us would only disturb its pauses. */
 	if (strcmp(state->active_state, "activating") == 0) {
+		if (state->restarts >= CRASH_LOOP_RESTARTS)
+			why_reason(why, "KubeletCrashLoop");
 		why_set(why, KUBELET_UNIT " is %s, last exit status %d, started %u times",
 			state->sub_state, state->exit_status, state->restarts + 1);
 		return UNKNOWN;
@@ -113,8 +118,9 @@ static const struct stage kubelet_apply[] = {
 
 /* clang-format off */
 const struct resource kubelet_unit_rows[] = {
-	{ .name = "kubelet-unit", .title = "kubelet.service is enabled and runs with its present files",
+	{ .name = KUBELET_UNIT_ROW, .title = "kubelet.service is enabled and runs with its present files",
 	  .roles = FOR_ANY, .class = CLASS_KUBELET, .lane = "kubelet",
+	  .condition = "KubeletRuns",
 	  .needs = { "kubelet-identity", "tls-bootstrap", "kubelet-config",
 		     "kubelet-instance-config", "kubelet-flags", "kubelet-drop-in" },
 	  .triggers = { ON_UNIT(KUBELET_UNIT), ON_PATH(KUBELET_CONFIG), ON_PATH(KUBELET_CONF),

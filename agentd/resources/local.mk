@@ -5,8 +5,10 @@ libresources_a_SOURCES = \
 	agentd/resources/bootstrap.c \
 	agentd/resources/bootstrap.h \
 	agentd/resources/certificates.c \
+	agentd/resources/clock.c \
 	agentd/resources/cluster_config.c \
 	agentd/resources/discovery.c \
+	agentd/resources/etcd_member.c \
 	agentd/resources/files.c \
 	agentd/resources/files.h \
 	agentd/resources/issue.c \
@@ -17,7 +19,11 @@ libresources_a_SOURCES = \
 	agentd/resources/kubelet_files.h \
 	agentd/resources/kubelet_identity.c \
 	agentd/resources/kubelet_unit.c \
+	agentd/resources/identity_rules.c \
+	agentd/resources/identity_rules.h \
 	agentd/resources/node.c \
+	agentd/resources/node_identity.c \
+	agentd/resources/node_move.c \
 	agentd/resources/object.c \
 	agentd/resources/object.h \
 	agentd/resources/preflight.c \

@@ -252,7 +252,7 @@ const struct resource node_rows[] = {
 	  .roles = FOR_ANY, .needs = { "kubelet-unit" }, .triggers = { ON_LIST(node_triggers) },
 	  .observe = ready_observe },
 	{ .name = "bootstrap-token-forgotten", .title = "no bootstrap token is kept on a node that works",
-	  .roles = FOR_WORKER, .needs = { "node-ready" },
+	  .roles = FOR_WORKER, .needs = { "node-ready", "tls-bootstrap" },
 	  .observe = token_observe, .apply = token_apply },
 	{ 0 },
 };

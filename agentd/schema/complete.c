@@ -115,7 +115,8 @@ static int complete_node_name(const struct schema_text *text, const struct value
 				    override, role->node.name);
 	if (*override)
 		set_default(&role->node.name, override);
-	else if (is_unset(role->node.name) && current && current->kind == role->kind)
+	role->name_is_found = is_unset(role->node.name);
+	if (role->name_is_found && current && current->kind == role->kind)
 		set_default(&role->node.name, current->node.name);
 	if (is_unset(role->node.name)) {
 		strv_split(&words, host->hostname ? host->hostname : "", '\n');
@@ -401,6 +402,7 @@ static int complete_advertise_address(const struct schema_text *text, const stru
 
 	if (!at)
 		at = document;
+	role->address_is_found = detect_is_open(role->advertise_address);
 	if (is_unset(role->advertise_address) && role_is_control_plane(host->current))
 		set_default(&role->advertise_address, host->current->advertise_address);
 	r = detect_advertise_address(role->advertise_address, host, &address, &cause);

@@ -211,6 +211,37 @@ static int by_default_route(const struct addresses *addresses, const struct role
 			  : "this host has no default route");
 }
 
+bool detect_is_open(const char *given)
+{
+	struct parse_address address;
+
+	if (!given || !*given)
+		return true;
+	return parse_ip(given, &address) == 0 &&
+	       (is_unspecified(&address) || is_loopback(&address));
+}
+
+int detect_has_address(const char *address, const struct role_host *host, struct error *err)
+{
+	_cleanup_(addresses_done) struct addresses addresses = { 0 };
+	struct parse_address wanted;
+	int r;
+
+	if (parse_ip(address, &wanted) < 0)
+		return REFUSE(err, "%s is not an IP address", address);
+	r = addresses_get(host, &addresses, err);
+	if (r < 0)
+		return r;
+	for (size_t i = 0; i < addresses.count; i++) {
+		const struct parse_address *found = &addresses.items[i].address;
+
+		if (addresses.items[i].is_up && found->family == wanted.family &&
+		    memcmp(found->bytes, wanted.bytes, wanted.family == AF_INET ? 4 : 16) == 0)
+			return 1;
+	}
+	return 0;
+}
+
 int detect_advertise_address(const char *given, const struct role_host *host, char **ret,
 			     struct error *err)
 {

@@ -10,6 +10,11 @@
 
 /* An address that other hosts can use: not unspecified, loopback, link-local or multicast. */
 bool detect_is_global(const struct parse_address *address);
+/* Whether an advertiseAddress leaves it to us which address it is: NULL, "", unspecified, loopback.
+ */
+bool detect_is_open(const char *given);
+/* Whether an interface that is up has the address. Negative if the host cannot be asked. */
+int detect_has_address(const char *address, const struct role_host *host, struct error *err);
 /* Turns localAPIEndpoint.advertiseAddress into an address of this host: NULL, "" and an unspecified
  * address mean the one of the interface with the default route, a loopback address means the first
  * global address on the loopback interface. Routes are read below host->root, addresses are

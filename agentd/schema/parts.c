@@ -128,7 +128,7 @@ const struct decode_row schema_node_rows[] = {
 
 const struct decode_row schema_endpoint_rows[] = {
 	{ "advertiseAddress", DECODE_STRING, DECODE_FIELD(struct role, advertise_address),
-	  .flags = DECODE_FIXED, .check = check_address,
+	  .check = check_address,
 	  .standard = "the address of the interface with the default route",
 	  .help = "Address at which other members reach this API server" },
 	{ "bindPort", DECODE_INT, DECODE_FIELD(struct role, bind_port), .flags = DECODE_FIXED,

@@ -4,6 +4,7 @@ tests_unit_test_resources_SOURCES = \
 	tests/unit/canned.c tests/unit/canned.h \
 	tests/unit/test-resources.c tests/unit/test-resources.h \
 	tests/unit/test-resources-certificates.c \
+	tests/unit/test-resources-identity.c \
 	tests/unit/test-resources-kubeconfigs.c \
 	tests/unit/test-resources-pki.c \
 	tests/unit/test-resources-pods.c \

@@ -314,7 +314,7 @@ static const struct world_case control_plane_cases[] = {
 	{ "kubelet, conf embeds",    conf_embeds,            CP, DRIFTED, "does not use " KUBELET_CURRENT },
 	{ "kubelet, another server", server_moved,           CP, DRIFTED, "not to " SERVER },
 	{ "kubelet, another node",   node_renamed,           CP, DRIFTED, "certificate is system:node:node-1's, not system:node:node-2's" },
-	{ "kubelet, expired",        time_passed,            CP, DRIFTED, "has expired" },
+	{ "kubelet, expired",        time_passed,            CP, DRIFTED, "certificate expired on" },
 	{ "kubelet, clock behind",   clock_behind,           CP, UNKNOWN, "the clock of this host is behind" },
 };
 
@@ -327,8 +327,8 @@ static const struct world_case worker_cases[] = {
 	{ "another server",          server_moved,           TLS, DRIFTED, "not to " SERVER },
 	{ "another node",            of_another_node,        TLS, DRIFTED, "certificate is system:node:other's" },
 	{ "another key",             with_another_key,       TLS, DRIFTED, "leads to no certificate with its key" },
-	{ "expired",                 expired,                TLS, DRIFTED, "has expired" },
-	{ "expired, token spent",    expired_and_token_spent, TLS, BLOCKED, "the bootstrap token is spent: write a new one" },
+	{ "expired",                 expired,                TLS, DRIFTED, "certificate expired on" },
+	{ "expired, token spent",    expired_and_token_spent, TLS, BLOCKED, "write the token into the role" },
 	{ "clock behind",            clock_behind,           TLS, UNKNOWN, "the clock of this host is behind" },
 	{ "request's key kept",      request_key_kept,       TLS, DRIFTED, "has served and is still kept" },
 };

@@ -358,6 +358,11 @@ static void task_over(struct task *task, const struct error *error, void *userda
 
 int world_apply(const char *name, struct error *err)
 {
+	return world_apply_after(name, 0, err);
+}
+
+int world_apply_after(const char *name, unsigned seconds, struct error *err)
+{
 	const struct resource *row = world_row(name);
 	struct run run = { .context = &world.ctx, .resource = row, .role = world.ctx.role };
 	struct ending ending = { .error = ERROR_INIT };
@@ -369,6 +374,8 @@ int world_apply(const char *name, struct error *err)
 	for (int round = 0; !ending.over; round++) {
 		ck_assert_msg(round < ROUNDS_MAX, "%s: never ends", name);
 		loop_once(world.ctx.loop, false);
+		if (round == 5)
+			clock_fake_advance(&world.clock, seconds * NSEC_PER_SEC);
 		usleep(200);
 	}
 	task_free(task);

@@ -80,6 +80,8 @@ enum verdict world_observe(const char *row, struct why *why);
 void world_expect(const char *row, enum verdict verdict, const char *reason);
 /* Runs the row's stages as the engine would. Returns 0, or what failed. */
 int world_apply(const char *row, struct error *err);
+/* The same, and the clock goes on by so many seconds while the first stage waits. */
+int world_apply_after(const char *row, unsigned seconds, struct error *err);
 /* The same, and then it has to be in sync. */
 void world_make(const char *row);
 /* What the row keeps was never agentd's. */

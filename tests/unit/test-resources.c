@@ -13,6 +13,7 @@ int main(void)
 	srunner_add_suite(runner, suite_resources_preflight());
 	srunner_add_suite(runner, suite_resources_kubelet());
 	srunner_add_suite(runner, suite_resources_cluster());
+	srunner_add_suite(runner, suite_resources_identity());
 	srunner_run_all(runner, CK_ENV);
 	failed = srunner_ntests_failed(runner);
 	srunner_free(runner);

@@ -9,3 +9,4 @@ Suite *suite_resources_pods(void);
 Suite *suite_resources_preflight(void);
 Suite *suite_resources_kubelet(void);
 Suite *suite_resources_cluster(void);
+Suite *suite_resources_identity(void);
