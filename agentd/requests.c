@@ -1,6 +1,7 @@
 /* Answers the methods of the control socket from context and engine; see requests.h. */
 #include "agentd/requests.h"
 
+#include "agentd/actions/drift.h"
 #include "agentd/actions/tokens.h"
 #include "agentd/engine/report.h"
 #include "agentd/holding.h"
@@ -49,6 +50,42 @@ static int release(const char *what, void *userdata, struct value **ret, struct 
 	struct requests *requests = userdata;
 
 	return holding_release(requests->holding, what, ret, err);
+}
+
+static struct value *history(const struct methods_history *params, void *userdata)
+{
+	struct requests *requests = userdata;
+	int64_t since =
+	    params->has_seconds ? clock_wall(requests->ctx->clock) - params->seconds : 0;
+
+	return history_list(requests->ctx->history, since, params->resource);
+}
+
+static struct value *list_drift(void *userdata)
+{
+	struct requests *requests = userdata;
+
+	return drift_list(requests->ctx->drift);
+}
+
+static struct value *show_drift(uint64_t id, void *userdata, struct error *err)
+{
+	struct requests *requests = userdata;
+
+	return actions_drift_show(requests->ctx, id, err);
+}
+
+/* What is put back without a hold would be mended at once. */
+static struct op *restore_drift(const struct methods_drift *params, void *userdata,
+				struct error *err)
+{
+	struct requests *requests = userdata;
+	_cleanup_(value_unref) struct value *held = NULL;
+	_cleanup_free_ char *what = actions_drift_what(requests->ctx, (uint64_t)params->id, err);
+
+	if (!what || holding_hold(requests->holding, what, params->seconds, &held, err) < 0)
+		return NULL;
+	return actions_drift_restore(requests->ctx, (uint64_t)params->id, err);
 }
 
 static int role_get(struct buf *buf, void *userdata)
@@ -100,6 +137,10 @@ struct methods_hooks requests_hooks(struct requests *requests)
 		.reconcile = reconcile,
 		.hold = hold,
 		.release = release,
+		.history = history,
+		.drift_list = list_drift,
+		.drift_show = show_drift,
+		.drift_restore = restore_drift,
 		.role_get = role_get,
 		.role_set = role_set,
 		.token_create = token_create,

@@ -196,8 +196,8 @@ static void print_verbs(FILE *to)
 		}
 		if (verb->argument && strcmp(verb->argument, "FILE") == 0)
 			fputs(" files=yes", to);
-		else if (verb->argument &&
-			 strncmp(verb->argument, "RESOURCE", strlen("RESOURCE")) == 0)
+		else if (verb->argument && strncmp(verb->argument + (verb->argument[0] == '['),
+						   "RESOURCE", strlen("RESOURCE")) == 0)
 			fputs(" words=$(_agentctl_resources)", to);
 		fputs(" ;;\n", to);
 	}

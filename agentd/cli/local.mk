@@ -2,6 +2,7 @@
 noinst_LIBRARIES += libcli.a
 libcli_a_SOURCES = \
 	agentd/cli/client.c agentd/cli/client.h \
+	agentd/cli/drift.c agentd/cli/drift.h \
 	agentd/cli/help.c agentd/cli/help.h \
 	agentd/cli/hold.c agentd/cli/hold.h \
 	agentd/cli/join.c agentd/cli/join.h \

@@ -26,6 +26,8 @@ const struct option_row option_rows[] = {
 	  "leave out the headers of tables" },
 	{ "for", 0, OPTION_TTL, FIELD(hold_for), OPTIONS_HOLD, "DURATION",
 	  "how long, such as 2h; without it until it is released" },
+	{ "since", 0, OPTION_TTL, FIELD(since), OPTIONS_HISTORY, "DURATION",
+	  "only what was in so long, such as 1h" },
 	{ "ttl", 0, OPTION_TTL, FIELD(ttl), OPTIONS_TOKEN, "DURATION",
 	  "how long the token is good for, such as 2h30m; 0 for ever (24h)" },
 	{ "description", 0, OPTION_TEXT, FIELD(description), OPTIONS_TOKEN, "TEXT",

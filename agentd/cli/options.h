@@ -36,6 +36,7 @@ enum {
 	OPTIONS_TOKEN = 1 << 4,
 	OPTIONS_HIDDEN = 1 << 5, /* not in the usage text */
 	OPTIONS_HOLD = 1 << 10,
+	OPTIONS_HISTORY = 1 << 12,
 };
 
 struct options {
@@ -48,8 +49,10 @@ struct options {
 	const char *ttl, *description;
 	struct strv usages, groups;
 	bool print_join_command, role_file, cloud_init;
-	/* hold */
+	/* hold, drift restore */
 	const char *hold_for;
+	/* history */
+	const char *since;
 	/* instead of a verb */
 	bool help, version;
 	/* help */

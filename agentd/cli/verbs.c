@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "agentd/cli/client.h"
+#include "agentd/cli/drift.h"
 #include "agentd/cli/help.h"
 #include "agentd/cli/hold.h"
 #include "agentd/cli/join.h"
@@ -296,6 +297,9 @@ static int help_run(const struct verb_call *call)
 /* clang-format off */
 static const char *const none[] = { NULL };
 static const char *const explain_parameters[] = { "resource", NULL };
+static const char *const drift_parameters[] = { "id", NULL };
+static const char *const drift_restore_parameters[] = { "id", "for", NULL };
+static const char *const history_parameters[] = { "since", "resource", NULL };
 static const char *const hold_parameters[] = { "what", "for", NULL };
 static const char *const release_parameters[] = { "what", NULL };
 static const char *const role_set_parameters[] = { "text", "name", NULL };
@@ -325,6 +329,18 @@ const struct verb verb_table[] = {
 	{ "release", "RESOURCE|PATH|OBJECT", "Release", false, release_parameters,
 	  OPTIONS_OUTPUT, hold_release_run,
 	  "end a hold: what differs is mended again" },
+	{ "history", "[RESOURCE]", "History", false, history_parameters,
+	  OPTIONS_OUTPUT | OPTIONS_HEADERS | OPTIONS_HISTORY, drift_history_run,
+	  "show what was done and found on this node" },
+	{ "drift list", NULL, "DriftList", false, none,
+	  OPTIONS_OUTPUT | OPTIONS_HEADERS, drift_list_run,
+	  "list what other hands made of things that agentd keeps" },
+	{ "drift show", "ID", "DriftShow", false, drift_parameters,
+	  OPTIONS_OUTPUT, drift_show_run,
+	  "show what was changed, as a diff" },
+	{ "drift restore", "ID", "DriftRestore", false, drift_restore_parameters,
+	  OPTIONS_HOLD, drift_restore_run,
+	  "put such a version back, and hold it" },
 	{ "role show", NULL, "GetRole", false, none,
 	  OPTIONS_OUTPUT, role_show_run,
 	  "print the role in force, completed and without secrets" },

@@ -57,6 +57,19 @@ extern const char interface_of_service[];
 	"  stages: []string\n" \
 	")"
 
+#define INTERFACE_DRIFT \
+	"(\n" \
+	"  id: int,\n" \
+	"  time: string,\n" \
+	"  kind: string,\n" \
+	"  name: string,\n" \
+	"  resource: ?string,\n" \
+	"  change: string,\n" \
+	"  secret: bool,\n" \
+	"  about: object,\n" \
+	"  diff: ?string\n" \
+	")"
+
 #define INTERFACE_TOKEN \
 	"(\n" \
 	"  token: string,\n" \

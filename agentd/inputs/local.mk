@@ -7,6 +7,7 @@ libinputs_a_SOURCES = \
 	agentd/inputs/methods.c \
 	agentd/inputs/methods.h \
 	agentd/inputs/methods_call.h \
+	agentd/inputs/methods_drift.c \
 	agentd/inputs/methods_hold.c \
 	agentd/inputs/peer.c \
 	agentd/inputs/peer.h \

@@ -286,6 +286,18 @@ const struct method methods_table[] = {
 	{ "Release",     METHODS_CHANGE, false, methods_release_rows, methods_release,
 	  "(what: string)", "(what: string, since: string, until: ?string, resources: []string)",
 	  "Ends a hold" },
+	{ "History",     METHODS_READ,   false, methods_history_rows, methods_history,
+	  "(since: ?string, resource: ?string)", "(entries: []Entry)",
+	  "What was done and found on this node, oldest first" },
+	{ "DriftList",   METHODS_READ,   false, NULL,              methods_drift_list,
+	  "()", "(versions: []Version)",
+	  "What other hands made of things that agentd keeps, newest first" },
+	{ "DriftShow",   METHODS_CHANGE, false, methods_drift_rows, methods_drift_show,
+	  "(id: int)", INTERFACE_DRIFT,
+	  "One version with what was changed, from agentd's to theirs. Secrets are never shown" },
+	{ "DriftRestore", METHODS_CHANGE, false, methods_drift_restore_rows, methods_drift_restore,
+	  "(id: int, for: ?string)", "()",
+	  "Holds what a version is of, and puts it back" },
 	{ "GetRole",     METHODS_READ,   false, NULL,              get_role_handle,
 	  "()", "(text: string)",
 	  "The role in force as YAML documents, completed and without secrets" },
@@ -432,6 +444,8 @@ union target {
 	struct set_role set_role;
 	struct methods_token token;
 	struct methods_hold hold;
+	struct methods_history history;
+	struct methods_drift drift;
 	struct get_description get_description;
 };
 

@@ -32,6 +32,19 @@ struct methods_hold {
 	int64_t seconds; /* 0 = until it is released */
 };
 
+/* Parameters of History. */
+struct methods_history {
+	int64_t seconds; /* how far back */
+	bool has_seconds;
+	char *resource; /* or NULL */
+};
+
+/* Parameters of DriftShow and DriftRestore. */
+struct methods_drift {
+	int64_t id;
+	int64_t seconds; /* how long it is held; 0 = until it is released */
+};
+
 /* How the manager answers. A hook that fails with -ENODATA has no role to work with (answered as
  * NoRole); everything else is answered as Failed, with message and class. */
 struct methods_hooks {
@@ -84,6 +97,14 @@ struct methods_hooks {
 	/* Completes with a list of {id, expiration, usages, description, groups}; whatever else is
 	 * in it, such as a secret, is left out of the answer. */
 	struct op *(*token_list)(void *userdata, struct error *err);
+	/* history_list() and drift_list(), new references. */
+	struct value *(*history)(const struct methods_history *params, void *userdata);
+	struct value *(*drift_list)(void *userdata);
+	/* A version with what was changed; NULL = err says why not. */
+	struct value *(*drift_show)(uint64_t id, void *userdata, struct error *err);
+	/* Holds what the version is of, and puts it back. Completes without a value. */
+	struct op *(*drift_restore)(const struct methods_drift *params, void *userdata,
+				    struct error *err);
 	void *userdata;
 };
 

@@ -22,3 +22,12 @@ extern const struct decode_row methods_hold_rows[]; /* of struct methods_hold */
 extern const struct decode_row methods_release_rows[];
 void methods_hold(struct methods_call *call, const void *target);
 void methods_release(struct methods_call *call, const void *target);
+
+/* methods_drift.c */
+extern const struct decode_row methods_history_rows[];	     /* of struct methods_history */
+extern const struct decode_row methods_drift_rows[];	     /* of struct methods_drift */
+extern const struct decode_row methods_drift_restore_rows[]; /* the same */
+void methods_history(struct methods_call *call, const void *target);
+void methods_drift_list(struct methods_call *call, const void *target);
+void methods_drift_show(struct methods_call *call, const void *target);
+void methods_drift_restore(struct methods_call *call, const void *target);

@@ -185,6 +185,69 @@ static struct op *token_list(void *userdata, struct error *err)
 	return op_new_done(probe->loop, value_append(value_new_list(), token("for a test")));
 }
 
+static struct value *history(const struct methods_history *params, void *userdata)
+{
+	struct value *map = value_new_map();
+
+	(void)userdata;
+	if (params->has_seconds && params->seconds == 1)
+		return value_unref(map), value_new_list();
+	map = value_put(map, "time", value_new_string("2026-01-02T03:04:05Z"));
+	map = value_put(map, "firstTime", value_new_string("2026-01-02T03:00:00Z"));
+	map = value_put(map, "type", value_new_string("Repaired"));
+	map = value_put(map, "resource",
+			value_new_string(params->resource ? params->resource : "kubelet-config"));
+	map = value_put(map, "message", value_new_string("mode 0644, not 0600"));
+	map = value_put(map, "count", value_new_int(2));
+	return value_append(value_new_list(), map);
+}
+
+static struct value *version(int64_t id)
+{
+	struct value *map = value_put(value_new_map(), "id", value_new_int(id));
+
+	map = value_put(map, "time", value_new_string("2026-01-02T03:04:05Z"));
+	map = value_put(map, "kind", value_new_string("file"));
+	map = value_put(map, "name", value_new_string("/etc/kubernetes/manifests/etcd.yaml"));
+	map = value_put(map, "change", value_new_string("content"));
+	map = value_put(map, "secret", value_new_bool(id == 2));
+	map = value_put_at(map, value_new_int(0), "about", "uid");
+	return value_put_at(map, value_new_string("2026-01-02T03:04:00Z"), "about", "changed");
+}
+
+static struct value *list_drift(void *userdata)
+{
+	(void)userdata;
+	return value_append(value_append(value_new_list(), version(2)), version(1));
+}
+
+static struct value *show_drift(uint64_t id, void *userdata, struct error *err)
+{
+	static const char diff[] = "--- a (agentd's)\n+++ a (kept)\n@@ -1 +1 @@\n-a:\t1\n"
+				   "+a:\t\x1b[31m2\n";
+
+	(void)userdata;
+	if (id > 2) {
+		error_set(err, ERROR_CONFIG, -ENOENT, "there is no kept version %d", (int)id);
+		return NULL;
+	}
+	return id == 2 ? version(2) : value_put(version(1), "diff", value_new_string(diff));
+}
+
+static struct op *restore_drift(const struct methods_drift *params, void *userdata,
+				struct error *err)
+{
+	struct probe *probe = userdata;
+
+	if (params->id > 2) {
+		error_set(err, ERROR_CONFIG, -ENOENT, "there is no kept version %d",
+			  (int)params->id);
+		return NULL;
+	}
+	changed(probe);
+	return op_new_done(probe->loop, NULL);
+}
+
 static int read_status(const char *path, struct value **ret)
 {
 	_cleanup_(buf_done) struct buf text = BUF_INIT(8 * MIB);
@@ -213,6 +276,10 @@ int main(int argc, char **argv)
 		.reconcile = reconcile,
 		.hold = hold,
 		.release = release,
+		.history = history,
+		.drift_list = list_drift,
+		.drift_show = show_drift,
+		.drift_restore = restore_drift,
 		.role_get = role_get,
 		.role_set = role_set,
 		.token_create = token_create,

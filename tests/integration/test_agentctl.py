@@ -276,6 +276,36 @@ def test_list_of_tokens_shows_no_secret(probe):
 # What it prints
 
 
+def test_history_is_a_table_of_what_was_done(probe):
+    header, row = agentctl(probe, "history", check=0).stdout.splitlines()
+    assert header.split() == ["TIME", "TYPE", "RESOURCE", "COUNT", "MESSAGE"]
+    assert row.split(maxsplit=4) == [
+        "2026-01-02T03:04:05Z", "Repaired", "kubelet-config", "2", "mode 0644, not 0600"]
+    assert " etcd " in agentctl(probe, "history", "etcd", "--since", "1h", check=0).stdout
+    nothing = agentctl(probe, "history", "--since=1s", check=0)
+    assert nothing.stdout == "" and nothing.stderr == "There is nothing in the history.\n"
+    entries = json.loads(agentctl(probe, "history", "-o", "json", check=0).stdout)["entries"]
+    assert entries[0]["type"] == "Repaired" and entries[0]["count"] == 2
+
+
+def test_drift_is_listed_shown_as_a_diff_and_put_back(probe):
+    header, secret, row = agentctl(probe, "drift", "list", check=0).stdout.splitlines()
+    assert header.split() == ["ID", "CHANGED", "BY", "WHAT", "CHANGE"]
+    assert row.split() == ["1", "2026-01-02T03:04:00Z", "root",
+                           "/etc/kubernetes/manifests/etcd.yaml", "content"]
+    shown = agentctl(probe, "drift", "show", "1", check=0).stdout
+    assert "@@ -1 +1 @@\n-a:\t1\n+a:\t\\x1b[31m2\n" in shown and "\x1b" not in shown
+    assert "By: root\n" in shown
+    assert "is not shown" in agentctl(probe, "drift", "show", "2", check=0).stdout
+    assert "diff" in json.loads(agentctl(probe, "drift", "show", "1", "-o", "json").stdout)
+    assert "put back and held" in agentctl(probe, "drift", "restore", "1", "--for", "2h",
+                                           check=0).stdout
+    for verb in ("show", "restore"):
+        refused = agentctl(probe, "drift", verb, "3", check=1)
+        assert refused.stderr == "agentctl: there is no kept version 3\n"
+        agentctl(probe, "drift", verb, "x", check=2)
+
+
 @pytest.mark.parametrize("name, state, words", [
     ("in-work", IN_WORK, ["status"]),
     ("in-work-all", IN_WORK, ["status", "--all"]),

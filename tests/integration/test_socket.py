@@ -23,13 +23,15 @@ DENIED = SERVICE + "PermissionDenied"
 READING = {
     NODE + "Status": None, NODE + "Plan": None, NODE + "Explain": {"resource": "kubelet-unit"},
     NODE + "GetRole": None, NODE + "TokenList": None, NODE + "Version": None,
+    NODE + "History": {"since": "1h", "resource": "etcd"}, NODE + "DriftList": None,
     SERVICE + "GetInfo": None,
     SERVICE + "GetInterfaceDescription": {"interface": "io.agentd.Node"},
 }
 CHANGING = {
     NODE + "Reconcile": None, NODE + "SetRole": {"text": "role: worker\n"},
     NODE + "TokenCreate": None, NODE + "Hold": {"what": "kubelet-unit", "for": "2h"},
-    NODE + "Release": {"what": "kubelet-unit"},
+    NODE + "Release": {"what": "kubelet-unit"}, NODE + "DriftShow": {"id": 1},
+    NODE + "DriftRestore": {"id": 1, "for": "1h"},
 }
 # Root comes first, so that there is a role to read for the others.
 CALLS = {**CHANGING, **READING}
@@ -252,6 +254,8 @@ def test_foreign_client_reads_the_description_and_gets_what_it_says(probe):
     ("TokenCreate", {"ttl": "1s"}, "Failed"),
     ("Hold", {"what": "nothing"}, "Failed"),
     ("Release", {"what": "nothing"}, "Failed"),
+    ("DriftShow", {"id": 3}, "Failed"),
+    ("DriftRestore", {"id": 3}, "Failed"),
     ("Plan", None, "NoRole"),
 ])
 def test_errors_are_those_of_the_description(probe, method, parameters, error):
