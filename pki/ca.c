@@ -23,14 +23,14 @@ static void add_extension(X509 *x509, int nid, void *value, bool critical)
 		abort();
 }
 
-static void set_key_usage(X509 *x509, bool is_ca)
+static void set_key_usage(X509 *x509, bool is_ca, bool signature_only)
 {
 	/* The numbers are the bits of KeyUsage in RFC 5280. */
 	enum { DIGITAL_SIGNATURE = 0, KEY_ENCIPHERMENT = 2, KEY_CERT_SIGN = 5 };
 	ASN1_BIT_STRING *bits = openssl_must(ASN1_BIT_STRING_new());
 
 	if (ASN1_BIT_STRING_set_bit(bits, DIGITAL_SIGNATURE, 1) != 1 ||
-	    ASN1_BIT_STRING_set_bit(bits, KEY_ENCIPHERMENT, 1) != 1 ||
+	    (!signature_only && ASN1_BIT_STRING_set_bit(bits, KEY_ENCIPHERMENT, 1) != 1) ||
 	    (is_ca && ASN1_BIT_STRING_set_bit(bits, KEY_CERT_SIGN, 1) != 1))
 		abort();
 	add_extension(x509, NID_key_usage, bits, true);
@@ -234,7 +234,7 @@ int ca_self_sign(const struct key *key, const char *common_name, int64_t not_bef
 	if (X509_set_issuer_name(x509, X509_get_subject_name(x509)) != 1)
 		abort();
 	strv_add(&dns_names, common_name);
-	set_key_usage(x509, true);
+	set_key_usage(x509, true, false);
 	set_basic_constraints(x509, true);
 	set_subject_key_id(x509);
 	r = set_alternative_names(x509, &dns_names, NULL, err);
@@ -277,7 +277,7 @@ int ca_sign(const struct cert *ca_cert, const struct key *ca_key, const struct k
 
 	if (X509_set_issuer_name(x509, X509_get_subject_name(ca_cert->x509)) != 1)
 		abort();
-	set_key_usage(x509, false);
+	set_key_usage(x509, false, request->signature_only);
 	set_extended_usage(x509, request->usages);
 	set_basic_constraints(x509, false);
 	set_authority_key_id(x509, ca_cert->x509);

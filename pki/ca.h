@@ -2,6 +2,7 @@
  * (kubeadm cmd/kubeadm/app/util/pkiutil; kubeadm-behaviour.md, section 3.3). */
 #pragma once
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "common/error.h"
@@ -15,6 +16,7 @@ struct ca_request {
 	const struct strv *dns_names;	  /* NULL = none; sorted and de-duplicated on the way */
 	const struct strv *addresses;	  /* NULL = none; de-duplicated, order kept */
 	unsigned usages;		  /* CERT_* */
+	bool signature_only;		  /* KeyUsage without keyEncipherment */
 	int64_t not_before, not_after;	  /* seconds since 1970 */
 };
 

@@ -84,28 +84,30 @@ void issue_names_of(const struct role *role, const struct profile *profile, stru
 	profile->sans(&names, &ret->dns_names, &ret->addresses);
 }
 
-static int load_ca_pair(const struct context *ctx, const char *ca, struct job *job,
-			struct error *err)
+int issue_load_signer(const struct context *ctx, const char *ca, struct cert **ret_cert,
+		      struct key **ret_key, struct error *err)
 {
 	const struct profile *profile = profile_find(ca);
 	_cleanup_free_ char *crt = files_pki(ctx, "%s.crt", profile->base_name);
 	_cleanup_free_ char *key = files_pki(ctx, "%s.key", profile->base_name);
 	_cleanup_(buf_done) struct buf text = BUF_INIT(FILES_CAP);
+	_cleanup_(cert_unref) struct cert *cert = NULL;
 	int r;
 
 	if (!files_load(crt, &text))
 		return error_set(err, ERROR_CONFIG, -ENOENT, "%s cannot be read", crt);
-	r = cert_from_pem(text.data, text.length, &job->ca_cert, err);
+	r = cert_from_pem(text.data, text.length, &cert, err);
 	if (r < 0)
 		return error_wrap(err, r, "%s", crt);
 
 	buf_reset(&text);
 	if (!files_load(key, &text))
 		return error_set(err, ERROR_CONFIG, -ENOENT, "%s cannot be read", key);
-	r = key_from_pem(text.data, text.length, &job->ca_key, err);
+	r = key_from_pem(text.data, text.length, ret_key, err);
 	secret_wipe(text.data, text.length);
 	if (r < 0)
 		return error_wrap(err, r, "%s", key);
+	*ret_cert = TAKE_PTR(cert);
 	return 0;
 }
 
@@ -177,7 +179,7 @@ struct op *issue_certificate(struct context *ctx, const struct role *role,
 	if (profile->organization)
 		strv_add(&job->organizations, profile->organization);
 	issue_names_of(role, profile, &job->names);
-	if (profile->ca && load_ca_pair(ctx, profile->ca, job, err) < 0) {
+	if (profile->ca && issue_load_signer(ctx, profile->ca, &job->ca_cert, &job->ca_key, err) < 0) {
 		job_free(job);
 		return NULL;
 	}

@@ -37,5 +37,8 @@ enum verdict issue_observe(const struct context *ctx, const struct profile *prof
 			   const struct cert *cert, const struct key *key, struct why *why);
 /* Whether the time of a certificate has not come; then why says so. */
 bool issue_is_early(const struct context *ctx, const struct cert *cert, struct why *why);
+/* The first certificate of that profile's CA and its key, to sign with. */
+int issue_load_signer(const struct context *ctx, const char *ca, struct cert **ret_cert,
+		      struct key **ret_key, struct error *err);
 /* The certificates of ca.crt (of that profile's CA); false if there is none that can be read. */
 bool issue_load_ca(const struct context *ctx, const char *ca, struct cert_list *ret);
