@@ -152,13 +152,8 @@ static struct op *apiserver_probe(struct task *task, struct error *err)
 
 static int apiserver_probed(struct task *task, struct op *op, struct error *err)
 {
-	const struct error *error = op_error(op);
-
 	(void)err;
-	/* Without rights in this cluster any more, such as after etcd was emptied. */
-	if (error && error->class == ERROR_DENIED)
-		ledger_set_note(ctx_of(task)->ledger, RIGHTS_ROW, RIGHTS_GIVEN, NULL);
-	if (error)
+	if (op_error(op))
 		return STAGE_AGAIN;
 	ctx_of(task)->api_answers = true;
 	return STAGE_NEXT;
