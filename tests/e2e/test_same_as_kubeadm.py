@@ -107,6 +107,12 @@ def bring_up(lab, case, how):
     kubelet |= changes.get("kubelet", {})
     proxy |= changes.get("proxy", {})
     how(lab, cp1, to_yaml(*documents))
+    # Every Node begins with such a taint, which the controller-manager takes away once it is Ready.
+    wait_until(
+        lambda: "node.kubernetes.io/" not in lab.kubectl(
+            "get", "nodes", "-o", "jsonpath={.items[*].spec.taints[*].key}").stdout,
+        timeout=120, every=0.2, what="the node lifecycle controller has seen the Node Ready",
+    )
     return observe.control_plane(lab, cp1)
 
 
